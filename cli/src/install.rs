@@ -1,0 +1,1 @@
+//! What `install`, `upgrade` and `uninstall` share: the embedded manifests and how they reach a cluster.

@@ -1,0 +1,346 @@
+//! From the cluster flags to a client: kubectl's rules, on kube's reader of kubeconfig files.
+
+use kube::config::{
+    AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext,
+};
+use kube::{Client, Config};
+
+use crate::args::KubeArgs;
+use crate::exit::{self, Failure};
+
+/// A cluster to talk to.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    /// Client with the user's request timeout.
+    pub(crate) client: Client,
+    /// Namespace that `-n` or the context names.
+    pub(crate) namespace: String,
+    /// How the client was made; streams need one without a read timeout.
+    pub(crate) config: Config,
+}
+
+impl Cluster {
+    /// Address of the API server, for messages.
+    pub(crate) fn server(&self) -> String {
+        self.config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned()
+    }
+
+    /// A client whose streams (port-forward, watches) are not cut by the request timeout.
+    pub(crate) fn streaming_client(&self) -> Result<Client, Failure> {
+        let mut config = self.config.clone();
+        config.read_timeout = None;
+        build(config)
+    }
+
+    /// Says what a failed request means and what to do about it. `doing` is a fragment such as
+    /// `list scaledobjects in namespace shop`.
+    pub(crate) fn failed(&self, doing: &str, error: kube::Error) -> Failure {
+        explain(&self.server(), doing, error)
+    }
+}
+
+/// Reads the kubeconfig, applies the flags over it and builds the client. Nothing is sent yet.
+pub(crate) async fn connect(args: &KubeArgs) -> Result<Cluster, Failure> {
+    let config = load(args).await?;
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
+    Ok(Cluster {
+        client: build(config.clone())?,
+        namespace,
+        config,
+    })
+}
+
+fn build(config: Config) -> Result<Client, Failure> {
+    Client::try_from(config).map_err(|e| {
+        Failure::new(exit::UNREACHABLE, "cannot use this kubeconfig")
+            .because(e)
+            .help("check the certificates and keys that the kubeconfig's user and cluster name")
+    })
+}
+
+async fn load(args: &KubeArgs) -> Result<Config, Failure> {
+    let mut file = match &args.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).map_err(|e| unusable(&e))?,
+        None => match Kubeconfig::read() {
+            Ok(file) => file,
+            Err(KubeconfigError::ReadConfig(e, _)) if e.kind() == std::io::ErrorKind::NotFound => {
+                if args.server.is_none()
+                    && let Ok(config) = Config::incluster()
+                {
+                    return Ok(finish(config, args));
+                }
+                Kubeconfig::default()
+            }
+            Err(e) => return Err(unusable(&e)),
+        },
+    };
+    let context = apply_flags(&mut file, args)?;
+    let options = KubeConfigOptions {
+        context: Some(context),
+        cluster: args.cluster.clone(),
+        user: args.user.clone(),
+    };
+    let config = Config::from_custom_kubeconfig(file, &options)
+        .await
+        .map_err(|e| unusable(&e))?;
+    Ok(finish(config, args))
+}
+
+fn finish(mut config: Config, args: &KubeArgs) -> Config {
+    config.read_timeout = args.request_timeout.filter(|timeout| !timeout.is_zero());
+    if let (Some(connect), Some(timeout)) = (config.connect_timeout, config.read_timeout) {
+        config.connect_timeout = Some(connect.min(timeout));
+    }
+    config
+}
+
+/// Writes the flags into the kubeconfig, as if the file had said so. Returns the name of the context in force.
+///
+/// Upstream: client-go `tools/clientcmd` `ConfigOverrides`.
+fn apply_flags(file: &mut Kubeconfig, args: &KubeArgs) -> Result<String, Failure> {
+    let named = args
+        .context
+        .clone()
+        .or_else(|| file.current_context.clone().filter(|name| !name.is_empty()));
+    let name = match named {
+        Some(name) => name,
+        None if args.server.is_some() || args.cluster.is_some() => add_bare_context(file, args),
+        None => {
+            return Err(Failure::new(
+                exit::UNREACHABLE,
+                "no cluster is configured: the kubeconfig names no current context",
+            )
+            .help("name a kubeconfig with `--kubeconfig FILE` or $KUBECONFIG")
+            .help("pick a context with `--context NAME` or `kubectl config use-context NAME`"));
+        }
+    };
+    let context = file.contexts.iter_mut().find(|c| c.name == name);
+    let Some(context) = context.and_then(|c| c.context.as_mut()) else {
+        let known: Vec<_> = file.contexts.iter().map(|c| format!("`{}`", c.name)).collect();
+        let failure = Failure::new(
+            exit::UNREACHABLE,
+            format!("the kubeconfig has no context `{name}`"),
+        );
+        return Err(if known.is_empty() {
+            failure.help("the kubeconfig has no contexts at all")
+        } else {
+            failure.help(format!("it has {}", known.join(", ")))
+        });
+    };
+    if let Some(namespace) = &args.namespace {
+        context.namespace = Some(namespace.clone());
+    }
+    let cluster_name = args.cluster.clone().unwrap_or_else(|| context.cluster.clone());
+    let user_name = args
+        .user
+        .clone()
+        .or_else(|| context.user.clone())
+        .unwrap_or_else(|| "flags".to_owned());
+    context.user = Some(user_name.clone());
+    apply_cluster_flags(file, &cluster_name, args);
+    apply_user_flags(file, &user_name, args)?;
+    Ok(name)
+}
+
+/// A context for `--server` without a kubeconfig.
+fn add_bare_context(file: &mut Kubeconfig, args: &KubeArgs) -> String {
+    let name = "flags".to_owned();
+    let cluster = args.cluster.clone().unwrap_or_else(|| name.clone());
+    if !file.clusters.iter().any(|c| c.name == cluster) {
+        let empty = kube::config::Cluster::default();
+        file.clusters.push(NamedCluster {
+            name: cluster.clone(),
+            cluster: Some(empty),
+            ..NamedCluster::default()
+        });
+    }
+    let context = kube::config::Context {
+        cluster,
+        user: Some(name.clone()),
+        ..kube::config::Context::default()
+    };
+    file.contexts.push(NamedContext {
+        name: name.clone(),
+        context: Some(context),
+        ..NamedContext::default()
+    });
+    name
+}
+
+fn apply_cluster_flags(file: &mut Kubeconfig, name: &str, args: &KubeArgs) {
+    let Some(cluster) = file
+        .clusters
+        .iter_mut()
+        .find(|c| c.name == name)
+        .and_then(|c| c.cluster.as_mut())
+    else {
+        return; // kube's reader names the missing cluster.
+    };
+    if let Some(server) = &args.server {
+        cluster.server = Some(if server.contains("://") {
+            server.clone()
+        } else {
+            format!("https://{server}")
+        });
+        cluster.tls_server_name = None;
+    }
+    if let Some(path) = &args.certificate_authority {
+        cluster.certificate_authority = Some(path.clone());
+        cluster.certificate_authority_data = None;
+        cluster.insecure_skip_tls_verify = None;
+    }
+    if let Some(skip) = args.insecure_skip_tls_verify {
+        cluster.insecure_skip_tls_verify = Some(skip);
+        if skip {
+            cluster.certificate_authority = None;
+            cluster.certificate_authority_data = None;
+        }
+    }
+    if let Some(name) = &args.tls_server_name {
+        cluster.tls_server_name = Some(name.clone());
+    }
+}
+
+fn apply_user_flags(file: &mut Kubeconfig, name: &str, args: &KubeArgs) -> Result<(), Failure> {
+    if !file.auth_infos.iter().any(|u| u.name == name) {
+        if args.user.is_some() {
+            return Err(Failure::new(
+                exit::UNREACHABLE,
+                format!("the kubeconfig has no user `{name}`"),
+            ));
+        }
+        file.auth_infos.push(NamedAuthInfo {
+            name: name.to_owned(),
+            ..NamedAuthInfo::default()
+        });
+    }
+    let entry = file
+        .auth_infos
+        .iter_mut()
+        .find(|u| u.name == name)
+        .expect("added above if it was missing");
+    let user = entry.auth_info.get_or_insert_with(AuthInfo::default);
+    if let Some(token) = &args.token {
+        user.token = Some(token.clone().into());
+        user.token_file = None;
+        user.exec = None;
+        user.auth_provider = None;
+    }
+    if let Some(path) = &args.client_certificate {
+        user.client_certificate = Some(path.clone());
+        user.client_certificate_data = None;
+    }
+    if let Some(path) = &args.client_key {
+        user.client_key = Some(path.clone());
+        user.client_key_data = None;
+    }
+    if let Some(who) = &args.impersonate {
+        user.impersonate = Some(who.clone());
+    }
+    if let Some(uid) = &args.impersonate_uid {
+        user.impersonate_uid = Some(uid.clone());
+    }
+    if !args.impersonate_groups.is_empty() {
+        user.impersonate_groups = Some(args.impersonate_groups.clone());
+    }
+    Ok(())
+}
+
+fn unusable(error: &KubeconfigError) -> Failure {
+    let failure = Failure::new(exit::UNREACHABLE, exit::chain(error));
+    match error {
+        KubeconfigError::FindPath | KubeconfigError::ReadConfig(..) => {
+            failure.help("name a kubeconfig with `--kubeconfig FILE` or $KUBECONFIG")
+        }
+        KubeconfigError::Parse(_) => {
+            failure.help("`kubectl config view` shows where the kubeconfig is not valid YAML")
+        }
+        KubeconfigError::MissingClusterUrl => failure.help("name the API server with `--server URL`"),
+        _ => failure.help("`kubectl config view` prints the kubeconfig in force"),
+    }
+}
+
+/// Says what a failed request means and what to do about it.
+fn explain(server: &str, doing: &str, error: kube::Error) -> Failure {
+    match &error {
+        kube::Error::Api(status) => explain_status(doing, status),
+        kube::Error::Auth(_) => {
+            Failure::new(exit::NOT_PERMITTED, "cannot get credentials for the API server")
+                .because(error)
+                .help("log in again with the tool that the kubeconfig's user names")
+        }
+        _ => {
+            let timed_out = exit::chain(&error).contains("timed out");
+            let failure = Failure::new(
+                exit::UNREACHABLE,
+                format!("cannot reach the API server at {server}"),
+            )
+            .because(error)
+            .help("`kubectl cluster-info` tells whether the cluster answers at all")
+            .help("pick another cluster with `--context NAME` or `--kubeconfig FILE`");
+            if timed_out {
+                failure.help("give it longer with `--request-timeout 60s`")
+            } else {
+                failure
+            }
+        }
+    }
+}
+
+fn explain_status(doing: &str, status: &kube::core::Status) -> Failure {
+    let message = status.message.clone();
+    match status.code {
+        401 => Failure::new(
+            exit::NOT_PERMITTED,
+            format!("cannot {doing}: the API server does not accept these credentials"),
+        )
+        .help("log in again, or name another user with `--user NAME` or `--context NAME`"),
+        403 => {
+            Failure::new(exit::NOT_PERMITTED, format!("cannot {doing}: {message}")).help(grant_help(&message))
+        }
+        404 if message.contains("could not find the requested resource")
+            || message.contains("page not found") =>
+        {
+            Failure::new(
+                exit::CHECK_FAILED,
+                format!("cannot {doing}: this cluster does not know the resource"),
+            )
+            .help("`kubectl keda install` installs the custom resources")
+        }
+        404 => Failure::new(exit::CHECK_FAILED, message),
+        _ => Failure::new(exit::UNEXPECTED, format!("cannot {doing}: {message}")),
+    }
+}
+
+/// Turns "User … cannot list resource "scaledobjects" in API group "keda.sh" …" into the command that grants it.
+fn grant_help(message: &str) -> String {
+    let quoted = |after: &str| {
+        message
+            .split_once(after)
+            .and_then(|(_, rest)| rest.split('"').nth(1))
+            .map(str::to_owned)
+    };
+    let verb = message
+        .split_once(" cannot ")
+        .and_then(|(_, rest)| rest.split_whitespace().next());
+    match (verb, quoted("resource"), quoted("API group")) {
+        (Some(verb), Some(resource), Some(group)) => {
+            let target = if group.is_empty() {
+                resource
+            } else {
+                format!("{resource}.{group}")
+            };
+            format!(
+                "an administrator grants it with `kubectl create clusterrole NAME --verb={verb} --resource={target}` and a binding to it"
+            )
+        }
+        _ => "ask an administrator for this right".to_owned(),
+    }
+}

@@ -1,0 +1,38 @@
+//! `kubectl keda`: installs event-driven autoscaling, shows what it does and why, and checks manifests.
+//!
+//! ```text
+//! args ─▶ commands/* ─▶ kubeconfig (client, built only when a command needs it)
+//!             │      └▶ debug (controller and adapter, over the API server's port-forward)
+//!             ▼
+//!         output (-o) ─▶ ui (tables, progress, diagnostics, prompts) ─▶ stdout: data, stderr: talk
+//! ```
+//!
+//! The library exists beside the binary so that the completions and the reference page are generated from the
+//! same command tree ([`command`]).
+
+pub mod args;
+pub mod exit;
+
+mod commands;
+mod context;
+mod install;
+mod kubeconfig;
+mod output;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::Args;
+
+/// The whole command tree, for completions and the reference page.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Parses the command line, runs the verb and says how it ended.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    ExitCode::from(commands::run(args))
+}

@@ -1,0 +1,1 @@
+//! Diagnostics with the place in the file.

@@ -1,0 +1,1 @@
+//! Progress bars and spinners, on a terminal only.
