@@ -1,6 +1,6 @@
 //! What the demo and the cluster tests scale.
 //!
-//! `worker` pops jobs off a Redis list and takes a set time for each; `web` answers HTTP and burns CPU for each
+//! `worker` pops jobs off a Redis list and takes a set time for each, `push` puts them there; `web` answers HTTP and burns CPU for each
 //! request, or holds memory. Both end within their pod's grace period: a worker finishes the job it holds.
 
 mod web;
@@ -36,6 +36,20 @@ enum Role {
         #[arg(long, env = "JOB_MILLISECONDS", default_value = "1000")]
         job_milliseconds: u64,
     },
+    /// Appends jobs to a Redis list, then ends.
+    ///
+    /// Example: keda-workload push --redis redis.default.svc:6379 --list jobs --count 200
+    Push {
+        /// `host:port` of the Redis server.
+        #[arg(long, env = "REDIS_ADDRESS")]
+        redis: String,
+        /// The list that takes the jobs.
+        #[arg(long, env = "REDIS_LIST", default_value = "jobs")]
+        list: String,
+        /// How many jobs.
+        #[arg(long, default_value = "200")]
+        count: u32,
+    },
     /// Answers HTTP: `/` at once, `/burn?ms=N` after N ms of CPU, `/hold?mib=N` keeps N MiB.
     ///
     /// Example: keda-workload web --listen 0.0.0.0:8080
@@ -53,9 +67,12 @@ async fn main() -> anyhow::Result<()> {
         terminate.recv().await;
     };
     match Args::parse().role {
-        Role::Worker { redis, list, job_milliseconds } => {
-            worker::run(&redis, &list, Duration::from_millis(job_milliseconds), stop).await
-        }
+        Role::Worker {
+            redis,
+            list,
+            job_milliseconds,
+        } => worker::run(&redis, &list, Duration::from_millis(job_milliseconds), stop).await,
+        Role::Push { redis, list, count } => worker::push(&redis, &list, count).await,
         Role::Web { listen } => web::run(listen, stop).await,
     }
 }

@@ -35,14 +35,18 @@ pub(crate) async fn run(
     listen: SocketAddr,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let listener =
-        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
     let router = Router::new()
         .route("/", get(|| async { "ok\n" }))
         .route("/burn", get(burn))
         .route("/hold", get(hold))
         .with_state(Held::default());
-    axum::serve(listener, router).with_graceful_shutdown(stop).await.context("the server stopped")
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
+        .context("the server stopped")
 }
 
 async fn burn(Query(wanted): Query<Burn>) -> String {

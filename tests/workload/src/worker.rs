@@ -1,4 +1,4 @@
-//! The queue worker.
+//! The queue worker, and the one who fills the queue.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -40,6 +40,20 @@ pub(crate) async fn run(
             }
         }
     }
+}
+
+/// Appends `count` jobs in one request, so that the scaler sees them all at once.
+pub(crate) async fn push(address: &str, list: &str, count: u32) -> anyhow::Result<()> {
+    let client = redis::Client::open(format!("redis://{address}"))
+        .with_context(|| format!("`{address}` is not host:port of a Redis server"))?;
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .with_context(|| format!("cannot reach Redis at {address}"))?;
+    let jobs: Vec<String> = (1..=count).map(|number| format!("job-{number}")).collect();
+    let length: u64 = connection.rpush(list, jobs).await.context("cannot push")?;
+    eprintln!("pushed {count} jobs; `{list}` now holds {length}");
+    Ok(())
 }
 
 /// How long an idle worker waits before it looks again.
