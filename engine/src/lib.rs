@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Every rule of KEDA, pure.
+//!
+//! ```text
+//! ScaledObject -> desired (validate) -+-> reconcile -> actions   (finalizer, HPA, loop, status, Events)
+//!                                     +-> activate  -> actions   (0 <-> 1: scale, status, Events)
+//! actions -> an executor elsewhere carries them out and decides nothing
+//! ledger, report, explain: what was done and why, for people
+//! ```
+//!
+//! Nothing in this crate reads a clock, an environment, a file or a network: time is an argument, the world is
+//! a value of type `Seen` or `Observed`, effects are values of type `Action`.
+
+#![warn(clippy::disallowed_methods)]
+
+pub mod diagnostic;
+pub mod metric;
+pub mod quantity;
