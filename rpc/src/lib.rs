@@ -8,6 +8,24 @@
 //!
 //! This crate knows sockets, TLS and messages. It never talks to Kubernetes and holds no rule of scaling.
 
+mod client;
+mod retry;
+mod server;
+pub mod tls;
+mod token;
+
+pub use client::{Link, LinkState, connect, connect_with};
+pub use retry::{Retry, is_transient};
+pub use server::serve;
+pub use token::{AUDIENCE, Token};
+
+/// Port of the metrics feed.
+pub const METRICS_PORT: u16 = 9666;
+/// Port of the controller's debug API.
+pub const DEBUG_PORT: u16 = 9667;
+/// Port of the adapter's debug API.
+pub const ADAPTER_DEBUG_PORT: u16 = 6444;
+
 /// KEDA's external scaler protocol, package `externalscaler`.
 #[expect(clippy::pedantic, reason = "generated code")]
 pub mod externalscaler {
