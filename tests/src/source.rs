@@ -1,0 +1,91 @@
+//! An HTTP source of metrics: `/v/KEY` answers `{"value": N}`, or 500 while the key fails.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+/// What a key answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    /// `{"value": N}`.
+    Value(f64),
+    /// Status 500.
+    Fails,
+}
+
+#[derive(Debug, Default)]
+struct Keys {
+    answers: BTreeMap<String, Answer>,
+    reads: BTreeMap<String, u64>,
+}
+
+/// The server. A key that was never set answers 0.
+#[derive(Clone, Debug)]
+pub struct Source {
+    address: SocketAddr,
+    keys: Arc<Mutex<Keys>>,
+}
+
+impl Source {
+    /// Serves on a free loopback port for as long as the test process lives.
+    pub async fn start() -> Result<Self> {
+        let keys = Arc::new(Mutex::new(Keys::default()));
+        let app = Router::new()
+            .route("/v/{key}", get(answer))
+            .with_state(Arc::clone(&keys));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        crate::runtime().spawn(async move { axum::serve(listener, app).await });
+        Ok(Self { address, keys })
+    }
+
+    /// `HOST:PORT` of the server.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address a trigger asks for a key.
+    pub fn url(&self, key: &str) -> String {
+        format!("http://{}/v/{key}", self.address)
+    }
+
+    /// Sets what a key answers from now on.
+    pub fn set(&self, key: &str, answer: Answer) {
+        self.lock().answers.insert(key.to_owned(), answer);
+    }
+
+    /// What a key answers now.
+    pub fn answer(&self, key: &str) -> Answer {
+        self.lock()
+            .answers
+            .get(key)
+            .copied()
+            .unwrap_or(Answer::Value(0.0))
+    }
+
+    /// How often a key was read.
+    pub fn reads(&self, key: &str) -> u64 {
+        self.lock().reads.get(key).copied().unwrap_or(0)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn answer(State(keys): State<Arc<Mutex<Keys>>>, Path(key): Path<String>) -> Response {
+    let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+    *keys.reads.entry(key.clone()).or_default() += 1;
+    match keys.answers.get(&key).copied().unwrap_or(Answer::Value(0.0)) {
+        Answer::Value(value) => Json(json!({ "value": value })).into_response(),
+        Answer::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
