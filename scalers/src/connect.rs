@@ -1,0 +1,92 @@
+//! What the process gives the sources: time limits, trusted roots, the way to the cluster.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::ScalerError;
+use crate::tls::Roots;
+
+/// One ready address behind a Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The address of the pod.
+    pub address: IpAddr,
+    /// The ports of its slice, by name; an unnamed port has an empty name.
+    pub ports: Vec<(String, u16)>,
+}
+
+/// Finds the ready addresses behind a Service, from its `EndpointSlice`s.
+pub trait EndpointSource: Send + Sync {
+    /// The ready addresses behind `namespace/service`; none if there is no such Service.
+    fn ready<'a>(
+        &'a self,
+        namespace: &'a str,
+        service: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Endpoint>, ScalerError>>;
+}
+
+/// The lowest TLS version that a source may speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MinTls {
+    /// TLS 1.2, the default.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// Which proxy an HTTP request takes, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For `http` URLs.
+    pub http: Option<String>,
+    /// For `https` URLs.
+    pub https: Option<String>,
+    /// Hosts that are asked directly, between commas.
+    pub except: Option<String>,
+}
+
+/// Settings of the process that every source shares; built by the caller from flags and environment.
+#[derive(Clone)]
+pub struct Connect {
+    /// How long one reading may take where the trigger does not say (`KEDA_HTTP_DEFAULT_TIMEOUT`, 3 s).
+    pub timeout: Duration,
+    /// The lowest TLS version (`KEDA_HTTP_MIN_TLS_VERSION`, TLS 1.2).
+    pub min_tls: MinTls,
+    /// Trusted roots: those of the system and the files of `--ca-dir`.
+    pub roots: Roots,
+    /// The proxies for HTTP.
+    pub proxies: Proxies,
+    /// Where ready addresses of Services come from; without a cluster there are none.
+    pub endpoints: Option<Arc<dyn EndpointSource>>,
+    /// How long a source stays open that nobody asks.
+    pub idle: Duration,
+}
+
+impl Default for Connect {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(3),
+            min_tls: MinTls::default(),
+            roots: Roots::default(),
+            proxies: Proxies::default(),
+            endpoints: None,
+            // Longer than KEDA's default polling interval (30 s) and its cooldown period (300 s), so that a trigger
+            // that is polled at all keeps its connection.
+            idle: Duration::from_mins(10),
+        }
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("timeout", &self.timeout)
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! How a reading can fail.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a library said; shared, as one failed request may answer several triggers.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Why there is no value. Neither the text nor the chain of causes ever holds a credential.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScalerError {
+    /// The deadline passed.
+    #[error("no answer from {endpoint} within {after:?}")]
+    TimedOut {
+        /// Who was asked.
+        endpoint: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// No connection came about, or it broke.
+    #[error("cannot reach {endpoint}")]
+    Unreachable {
+        /// Who was to be asked.
+        endpoint: String,
+        /// What the library said.
+        source: Cause,
+    },
+    /// The source answered that it does not want this client.
+    #[error("{endpoint} refused the credentials")]
+    Unauthorized {
+        /// Who was asked.
+        endpoint: String,
+        /// What it said.
+        source: Cause,
+    },
+    /// The source answered with an error.
+    #[error("{endpoint} answered {answer}")]
+    Answer {
+        /// Who was asked.
+        endpoint: String,
+        /// What it said.
+        answer: String,
+    },
+    /// The answer does not hold a value where one was expected.
+    #[error("{0}")]
+    Value(String),
+    /// Certificates or keys that cannot be used.
+    #[error("cannot use `{parameter}`: {reason}")]
+    Certificate {
+        /// The setting that holds it.
+        parameter: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that is only looked at when the source is asked.
+    #[error("{0}")]
+    Setting(String),
+    /// The trigger has no metric of this name.
+    #[error("the trigger has no metric `{0}`")]
+    UnknownMetric(String),
+    /// The process is shutting down.
+    #[error("the scalers are shutting down")]
+    Closed,
+}
+
+impl ScalerError {
+    /// A source that cannot be reached.
+    pub(crate) fn unreachable(
+        endpoint: impl Into<String>,
+        cause: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Unreachable {
+            endpoint: endpoint.into(),
+            source: Arc::new(cause),
+        }
+    }
+
+    /// Whether a new connection might help: the pool then drops the source it has.
+    pub fn is_connection_lost(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// The text with the causes behind it, as a condition or an Event shows it.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_leaves_the_cause_to_the_chain() {
+        let error = ScalerError::unreachable("redis:6379", std::io::Error::other("connection refused"));
+        assert_eq!(error.to_string(), "cannot reach redis:6379");
+        assert_eq!(error.chain(), "cannot reach redis:6379: connection refused");
+        assert!(error.is_connection_lost());
+    }
+}

@@ -1,0 +1,421 @@
+//! What a scaler is: a checked trigger, the question it puts to a source, and how it reads the answer.
+//!
+//! ```text
+//! TriggerInput ─read─▶ Trigger ─source()─▶ Key ──▶ Source (shared, owned by the pool)
+//!                         └────question()─▶ Question ──ask──▶ Answer ──read()──▶ Reading
+//! ```
+//!
+//! A scaler sees no metric index, no `metricType`, no deadline and no connection: the framework owns them.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::metric::{MetricTarget, MetricType, ResourceMetric};
+use engine::quantity::Quantity;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+use crate::connect::Connect;
+use crate::metadata::{Field, Reader, TriggerMetadata};
+use crate::pool::{Opener, Pool, Shelf, Shelves};
+use crate::{ScalerError, TriggerInput};
+
+/// One metric as a scaler declares it: without index, without `metricType`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Metric {
+    /// Its name; normalised by the framework.
+    pub(crate) name: String,
+    /// What one replica should have.
+    pub(crate) target: Target,
+    /// The value above which the trigger is active.
+    pub(crate) activation: f64,
+}
+
+/// A target value. Whole ones keep their sign, fractions are rounded to three decimals and never negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    /// Upstream: `GetMetricTarget`.
+    Whole(i64),
+    /// Upstream: `GetMetricTargetMili`.
+    Fraction(f64),
+}
+
+impl Metric {
+    /// A metric that is active above zero.
+    pub(crate) fn new(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: engine::metric::normalize(&name.into()),
+            target,
+            activation: 0.0,
+        }
+    }
+
+    /// A metric whose name is used as it is.
+    pub(crate) fn verbatim(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+            activation: 0.0,
+        }
+    }
+
+    /// The same metric with another activation threshold.
+    pub(crate) fn active_above(mut self, threshold: f64) -> Self {
+        self.activation = threshold;
+        self
+    }
+
+    /// The target as the HPA gets it.
+    pub(crate) fn target(&self, kind: MetricType) -> MetricTarget {
+        let quantity = match self.target {
+            Target::Whole(whole) => Quantity::from_i64(whole),
+            Target::Fraction(fraction) => Quantity::from_f64_milli(fraction),
+        };
+        MetricTarget::external(kind, quantity)
+    }
+}
+
+/// One value as a scaler reads it out of an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
+    /// The value.
+    pub(crate) value: f64,
+    /// Whether the source itself says it is active; `None` compares the value with the activation threshold.
+    pub(crate) active: Option<bool>,
+}
+
+impl From<f64> for Reading {
+    fn from(value: f64) -> Self {
+        Self { value, active: None }
+    }
+}
+
+/// What a push source says without being asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Pushed {
+    /// The trigger is active now.
+    Active,
+    /// The metrics are now these.
+    Metrics(Vec<Metric>),
+    /// The stream broke; it is tried again.
+    Error(ScalerError),
+}
+
+/// A checked trigger that asks a shared source.
+pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'static {
+    /// The source it asks.
+    type Source: Source;
+
+    /// Takes what is no setting of its own from the trigger.
+    fn bind(&mut self, _input: &TriggerInput) {}
+
+    /// Rules between settings. Reports, never changes.
+    fn check(&self, _reader: &mut Reader<'_>) {}
+
+    /// Its metrics; `None` where the source has to be asked for them.
+    fn metrics(&self) -> Option<Vec<Metric>>;
+
+    /// Which source it asks: equal keys share one.
+    fn source(&self) -> <Self::Source as Source>::Key;
+
+    /// What it wants to know: equal questions in flight are asked once.
+    fn question(&self, metric: &str) -> <Self::Source as Source>::Question;
+
+    /// Reads the answer; pure, so that recorded replies test it.
+    fn read_answer(&self, answer: &<Self::Source as Source>::Answer) -> Result<Vec<Reading>, ScalerError>;
+
+    /// The question that yields its metrics, where [`Trigger::metrics`] does not know them.
+    fn specs_question(&self) -> Option<<Self::Source as Source>::Question> {
+        None
+    }
+
+    /// Reads the answer to [`Trigger::specs_question`].
+    fn read_specs(&self, _answer: &<Self::Source as Source>::Answer) -> Result<Vec<Metric>, ScalerError> {
+        Ok(Vec::new())
+    }
+
+    /// How long a reading may take, where the trigger says so itself.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What the source sends without being asked; it ends only when it is dropped.
+    fn push(&self, _opener: Opener<Self::Source>) -> Option<BoxStream<'static, Pushed>> {
+        None
+    }
+}
+
+/// A checked trigger that asks nobody: its value follows from the time.
+pub(crate) trait Timed: TriggerMetadata + Clone + Debug + Send + Sync + 'static {
+    /// Rules between settings. Reports, never changes.
+    fn check(&self, _reader: &mut Reader<'_>) {}
+
+    /// Its metric.
+    fn metric(&self) -> Metric;
+
+    /// Its value at a time.
+    fn at(&self, now: Timestamp) -> Result<Reading, ScalerError>;
+}
+
+/// A checked trigger that the HPA reads by itself.
+pub(crate) trait Measured: TriggerMetadata + Clone + Debug + Send + Sync + 'static {
+    /// The metric, or `None` after a mistake was reported.
+    fn resource(&self, reader: &mut Reader<'_>) -> Option<ResourceMetric>;
+}
+
+/// A connection that triggers share: the only place that does I/O.
+pub(crate) trait Source: Sized + Send + Sync + 'static {
+    /// Endpoint, credentials and TLS settings.
+    type Key: Clone + Debug + Eq + Hash + Send + Sync + 'static;
+    /// Something to ask.
+    type Question: Clone + Debug + Eq + Hash + Send + Sync + 'static;
+    /// What comes back; cheap to clone, as several triggers may share it.
+    type Answer: Clone + Send + Sync + 'static;
+    /// The protocol, as `kubectl keda connections` prints it.
+    const PROTOCOL: &'static str;
+
+    /// Where the pool keeps sources of this type.
+    fn shelf(shelves: &Shelves) -> &Shelf<Self>;
+
+    /// The endpoint as text, without credentials.
+    fn endpoint(key: &Self::Key) -> String;
+
+    /// Connects.
+    fn open(key: &Self::Key, connect: &Connect) -> impl Future<Output = Result<Self, ScalerError>> + Send;
+
+    /// Asks all questions, in one request where the protocol has one; one answer or error each, same order.
+    fn ask(
+        &self,
+        questions: &[Self::Question],
+    ) -> impl Future<Output = Vec<Result<Self::Answer, ScalerError>>> + Send;
+}
+
+/// A trigger whose type the framework no longer needs to know.
+pub(crate) trait ErasedTrigger: Debug + Send + Sync {
+    fn metrics(&self) -> Option<Vec<Metric>>;
+    fn timeout(&self) -> Option<Duration>;
+    fn endpoint(&self) -> String;
+    fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>>;
+    fn ask<'a>(
+        &'a self,
+        pool: &'a Pool,
+        user: &'a str,
+        metric: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>>;
+    fn push(&self, pool: &Pool, user: &str) -> Option<BoxStream<'static, Pushed>>;
+}
+
+#[derive(Debug)]
+struct Asking<T>(T);
+
+impl<T: Trigger> ErasedTrigger for Asking<T> {
+    fn metrics(&self) -> Option<Vec<Metric>> {
+        self.0.metrics()
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.0.timeout()
+    }
+
+    fn endpoint(&self) -> String {
+        T::Source::endpoint(&self.0.source())
+    }
+
+    fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
+        Box::pin(async move {
+            let Some(question) = self.0.specs_question() else {
+                return Ok(self.0.metrics().unwrap_or_default());
+            };
+            let answer = pool.put::<T::Source>(self.0.source(), question, user).await?;
+            self.0.read_specs(&answer)
+        })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        pool: &'a Pool,
+        user: &'a str,
+        metric: &'a str,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
+        Box::pin(async move {
+            let answer = pool
+                .put::<T::Source>(self.0.source(), self.0.question(metric), user)
+                .await?;
+            self.0.read_answer(&answer)
+        })
+    }
+
+    fn push(&self, pool: &Pool, user: &str) -> Option<BoxStream<'static, Pushed>> {
+        self.0.push(pool.opener::<T::Source>(&self.0.source(), user))
+    }
+}
+
+#[derive(Debug)]
+struct Clockwork<T>(T);
+
+impl<T: Timed> ErasedTrigger for Clockwork<T> {
+    fn metrics(&self) -> Option<Vec<Metric>> {
+        Some(vec![self.0.metric()])
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    fn endpoint(&self) -> String {
+        "the clock".to_owned()
+    }
+
+    fn specs<'a>(
+        &'a self,
+        _pool: &'a Pool,
+        _user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
+        Box::pin(async move { Ok(vec![self.0.metric()]) })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        _pool: &'a Pool,
+        _user: &'a str,
+        _metric: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
+        Box::pin(async move { self.0.at(now).map(|reading| vec![reading]) })
+    }
+
+    fn push(&self, _pool: &Pool, _user: &str) -> Option<BoxStream<'static, Pushed>> {
+        None
+    }
+}
+
+/// A checked trigger of any type.
+#[derive(Clone, Debug)]
+pub(crate) enum Checked {
+    /// The metrics adapter reports its value.
+    External(Arc<dyn ErasedTrigger>),
+    /// The HPA measures it.
+    Resource(ResourceMetric),
+}
+
+/// How a scaler type treats keys that are none of its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherKeys {
+    /// They are most likely slips.
+    Unknown,
+    /// They are passed on to the scaler.
+    PassedOn,
+}
+
+/// An entry of the catalog.
+#[derive(Debug)]
+pub struct ScalerType {
+    /// `triggers[].type`.
+    pub name: &'static str,
+    /// The first line of its documentation.
+    pub summary: &'static str,
+    /// Metadata of a trigger that works, as a flow mapping in YAML.
+    pub example: &'static str,
+    /// Every setting.
+    pub fields: &'static [Field],
+    /// What keys that are none of its settings mean.
+    pub other_keys: OtherKeys,
+    /// Whether it reports activity without being asked.
+    pub push: bool,
+    /// Whether the HPA measures it by itself.
+    pub measured: bool,
+    /// What the documentation says beyond its settings.
+    pub notes: &'static str,
+    pub(crate) read: fn(&mut Reader<'_>) -> Option<Checked>,
+}
+
+impl ScalerType {
+    /// A type whose triggers ask a source.
+    pub(crate) const fn new<T: Trigger>(
+        name: &'static str,
+        summary: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self::with(name, summary, example, T::FIELDS, |reader| {
+            let mut trigger = T::read(reader)?;
+            trigger.bind(reader.input());
+            trigger.check(reader);
+            Some(Checked::External(Arc::new(Asking(trigger))))
+        })
+    }
+
+    /// A type whose triggers follow the time.
+    pub(crate) const fn timed<T: Timed>(
+        name: &'static str,
+        summary: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self::with(name, summary, example, T::FIELDS, |reader| {
+            let trigger = T::read(reader)?;
+            trigger.check(reader);
+            Some(Checked::External(Arc::new(Clockwork(trigger))))
+        })
+    }
+
+    /// A type whose triggers the HPA measures.
+    pub(crate) const fn measured<T: Measured>(
+        name: &'static str,
+        summary: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self::with(name, summary, example, T::FIELDS, |reader| {
+            let trigger = T::read(reader)?;
+            trigger.resource(reader).map(Checked::Resource)
+        })
+        .by_hpa()
+    }
+
+    const fn by_hpa(mut self) -> Self {
+        self.measured = true;
+        self
+    }
+
+    const fn with(
+        name: &'static str,
+        summary: &'static str,
+        example: &'static str,
+        fields: &'static [Field],
+        read: fn(&mut Reader<'_>) -> Option<Checked>,
+    ) -> Self {
+        Self {
+            name,
+            summary,
+            example,
+            fields,
+            other_keys: OtherKeys::Unknown,
+            push: false,
+            measured: false,
+            notes: "",
+            read,
+        }
+    }
+
+    /// The same type with text for its documentation page.
+    pub(crate) const fn noting(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
+        self
+    }
+
+    /// The same type, passing unknown keys on.
+    pub(crate) const fn open_ended(mut self) -> Self {
+        self.other_keys = OtherKeys::PassedOn;
+        self
+    }
+
+    /// The same type, reporting activity without being asked.
+    pub(crate) const fn pushing(mut self) -> Self {
+        self.push = true;
+        self
+    }
+}

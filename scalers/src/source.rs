@@ -1,0 +1,3 @@
+//! Connections that scalers share.
+
+pub(crate) mod redis;

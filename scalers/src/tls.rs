@@ -1,0 +1,204 @@
+//! One way to build a TLS client for every source: rustls with the ring provider.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::connect::{Connect, MinTls};
+use crate::{ScalerError, Secret};
+
+/// Trusted roots: those of the system, and certificates added to them.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    added: Arc<Vec<CertificateDer<'static>>>,
+}
+
+impl Roots {
+    /// The system's roots with every PEM certificate in the files of the given directories (`--ca-dir`).
+    ///
+    /// Upstream: `getRootCAs` in `pkg/util/certificates.go`: files that cannot be read are skipped.
+    pub fn with_directories(directories: &[impl AsRef<Path>]) -> Self {
+        let mut added = Vec::new();
+        for directory in directories {
+            let Ok(entries) = std::fs::read_dir(directory) else {
+                tracing::warn!(directory = %directory.as_ref().display(), "cannot read the directory of certificates");
+                continue;
+            };
+            for entry in entries.flatten() {
+                if let Ok(text) = std::fs::read(entry.path()) {
+                    added.extend(CertificateDer::pem_slice_iter(&text).flatten());
+                }
+            }
+        }
+        Self {
+            added: Arc::new(added),
+        }
+    }
+
+    /// The store that a client trusts, with one trigger's own certificates.
+    fn store(&self, own: Vec<CertificateDer<'static>>) -> RootCertStore {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(system().iter().cloned());
+        store.add_parsable_certificates(self.added.iter().cloned());
+        store.add_parsable_certificates(own);
+        store
+    }
+
+    /// Every trusted certificate in DER, for clients that build their own store.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        system().iter().chain(self.added.iter())
+    }
+}
+
+/// The roots of the system, read once.
+fn system() -> &'static [CertificateDer<'static>] {
+    static SYSTEM: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+    SYSTEM.get_or_init(|| rustls_native_certs::load_native_certs().certs)
+}
+
+/// TLS settings of one source, part of its identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct TlsSettings {
+    /// PEM certificates that are trusted beside the process's roots.
+    pub(crate) ca: Option<Secret<String>>,
+    /// PEM chain of the client.
+    pub(crate) certificate: Option<Secret<String>>,
+    /// PEM key of the client.
+    pub(crate) key: Option<Secret<String>>,
+    /// Password of an encrypted key.
+    pub(crate) key_password: Option<Secret<String>>,
+    /// Whether any server certificate will do.
+    pub(crate) unsafe_ssl: bool,
+}
+
+impl TlsSettings {
+    /// The client configuration.
+    pub(crate) fn client(&self, connect: &Connect) -> Result<ClientConfig, ScalerError> {
+        let provider = provider();
+        let versions: &[&rustls::SupportedProtocolVersion] = match connect.min_tls {
+            MinTls::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+            MinTls::Tls13 => &[&rustls::version::TLS13],
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .expect("ring supports TLS 1.2 and 1.3");
+        let builder = if self.unsafe_ssl {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+        } else {
+            builder.with_root_certificates(connect.roots.store(self.own_roots()?))
+        };
+        match self.identity()? {
+            Some((chain, key)) => {
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| ScalerError::Certificate {
+                        parameter: "cert",
+                        reason: error.to_string(),
+                    })
+            }
+            None => Ok(builder.with_no_client_auth()),
+        }
+    }
+
+    /// The certificates of `ca`.
+    pub(crate) fn own_roots(&self) -> Result<Vec<CertificateDer<'static>>, ScalerError> {
+        let Some(ca) = &self.ca else { return Ok(Vec::new()) };
+        certificates("ca", ca.expose())
+    }
+
+    /// The chain and key of the client, where both are given.
+    pub(crate) fn identity(
+        &self,
+    ) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, ScalerError> {
+        let (Some(chain), Some(key)) = (&self.certificate, &self.key) else {
+            return Ok(None);
+        };
+        let chain = certificates("cert", chain.expose())?;
+        Ok(Some((chain, self.private_key(key.expose())?)))
+    }
+
+    fn private_key(&self, pem: &str) -> Result<PrivateKeyDer<'static>, ScalerError> {
+        let refused = |reason: &str| ScalerError::Certificate {
+            parameter: "key",
+            reason: reason.to_owned(),
+        };
+        if let Some(password) = self
+            .key_password
+            .as_ref()
+            .filter(|_| pem.contains("ENCRYPTED PRIVATE KEY"))
+        {
+            let (_, document) =
+                pkcs8::SecretDocument::from_pem(pem).map_err(|_| refused("it is no PEM key"))?;
+            let encrypted = pkcs8::EncryptedPrivateKeyInfo::try_from(document.as_bytes())
+                .map_err(|_| refused("it is no encrypted PKCS #8 key"))?;
+            let plain = encrypted
+                .decrypt(password.expose())
+                .map_err(|_| refused("`keyPassword` does not open it"))?;
+            return PrivateKeyDer::try_from(plain.as_bytes().to_vec()).map_err(refused);
+        }
+        PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| refused("it holds no PEM key"))
+    }
+}
+
+fn certificates(parameter: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, ScalerError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(ScalerError::Certificate {
+            parameter,
+            reason: "it holds no PEM certificate".to_owned(),
+        }),
+    }
+}
+
+/// The one provider of cryptography.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())))
+}
+
+/// `unsafeSsl`: the server's certificate is not looked at, its signatures are.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
