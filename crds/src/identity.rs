@@ -103,13 +103,19 @@ open_enum! {
     }
 }
 
+impl Default for OAuth2Type {
+    fn default() -> Self {
+        Self::ClientCredentials
+    }
+}
+
 /// OAuth 2 client credentials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuth2 {
     /// OAuth 2 flow.
-    #[serde(rename = "type")]
-    #[schemars(extend("default" = "clientCredentials"))]
+    #[serde(default, rename = "type")]
+    #[schemars(!default, extend("default" = "clientCredentials"))]
     pub type_: OAuth2Type,
     /// Address of the token endpoint.
     pub token_url: String,

@@ -45,3 +45,6 @@ pub use vault::{
     AzureKeyVaultSecret, GcpCredentials, GcpSecret, GcpSecretManager, HashiCorpVault, VaultAuthentication,
     VaultCredential, VaultPkiData, VaultSecret, VaultSecretType,
 };
+
+#[cfg(test)]
+mod tests;

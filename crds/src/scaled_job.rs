@@ -1,5 +1,10 @@
 //! ScaledJob: starts Jobs on events.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column has a type of its own"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::JobSpec;

@@ -1,5 +1,10 @@
 //! ScaledObject: scales a Deployment, StatefulSet or any kind with a `/scale` subresource.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column has a type of its own"
+)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
@@ -66,6 +71,10 @@ use crate::trigger::{Trigger, TriggerActivity};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.minReplicaCount) || self.minReplicaCount <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)",
+    "message": "minReplicaCount must be less than or equal to maxReplicaCount",
+}]))]
 pub struct ScaledObjectSpec {
     /// Workload to scale. It lives in the same namespace and offers the `/scale` subresource.
     pub scale_target_ref: ScaleTargetRef,

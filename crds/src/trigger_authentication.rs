@@ -1,6 +1,11 @@
 //! TriggerAuthentication and ClusterTriggerAuthentication: where the parameters of a trigger come from that do not
 //! belong in a manifest.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printer column has a type of its own"
+)]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
