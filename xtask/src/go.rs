@@ -1,0 +1,244 @@
+//! Programs written in Go: the test bed, built from Kubernetes' own modules, and what runs in it.
+//!
+//! Each is built again only when its sources, its module versions or the compiler have changed: linking the test bed
+//! alone takes ten seconds.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+
+use crate::cluster;
+use crate::steps::Steps;
+
+/// One program: a main package of a module in this repository.
+struct Program {
+    /// Its file in the folder of binaries.
+    name: &'static str,
+    /// Folder of its module.
+    module: &'static str,
+    /// Its main package within the module.
+    package: &'static str,
+    /// The variable that tells tests where it is.
+    variable: &'static str,
+}
+
+/// In the order of their builds: what takes longest comes first.
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "kube-testbed",
+        module: "tests/cluster",
+        package: ".",
+        variable: "KEDA_TESTBED_BIN",
+    },
+    Program {
+        name: "pause",
+        module: "tests/cluster",
+        package: "./pause",
+        variable: "KEDA_PAUSE_BIN",
+    },
+    Program {
+        name: "probe",
+        module: "tests/cluster",
+        package: "./probe",
+        variable: "KEDA_PROBE_BIN",
+    },
+    Program {
+        name: "metrics-server",
+        module: "tests/cluster/metrics-server",
+        package: ".",
+        variable: "KEDA_METRICS_SERVER_BIN",
+    },
+    Program {
+        name: "coredns",
+        module: "tests/cluster/coredns",
+        package: ".",
+        variable: "KEDA_COREDNS_BIN",
+    },
+];
+
+/// Where Kubernetes keeps the version that it reports. Unstamped, it reports one that clients cannot parse.
+const STAMPED: &[&str] = &["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
+
+/// Folder of the built programs.
+pub(crate) fn binaries() -> PathBuf {
+    cluster::root().join("target/testbed/bin")
+}
+
+/// The variables by which tests find the programs.
+pub(crate) fn environment() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    PROGRAMS
+        .iter()
+        .map(|program| (program.variable, binaries().join(program.name)))
+}
+
+/// Builds every program whose sources have changed.
+pub(crate) fn build_all(steps: &Steps) -> anyhow::Result<()> {
+    fs::create_dir_all(binaries())?;
+    let compiler = compiler()?;
+    for program in PROGRAMS {
+        let fingerprint = program.fingerprint(&compiler)?;
+        if !program.is_built(&fingerprint) {
+            steps.run(&format!("build {} (Go)", program.name), || {
+                program.build(&fingerprint)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The version of the Go compiler, which decides what a build makes.
+fn compiler() -> anyhow::Result<String> {
+    let output = Command::new("go").arg("version").output().context(
+        "cannot run `go`\nhelp: install Go 1.26 or later (https://go.dev/dl) and put it on your PATH",
+    )?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+impl Program {
+    fn module(&self) -> PathBuf {
+        cluster::root().join(self.module)
+    }
+
+    fn stamp(&self) -> PathBuf {
+        binaries().join(format!("{}.fingerprint", self.name))
+    }
+
+    fn is_built(&self, fingerprint: &str) -> bool {
+        binaries().join(self.name).is_file()
+            && fs::read_to_string(self.stamp()).is_ok_and(|was| was == fingerprint)
+    }
+
+    fn build(&self, fingerprint: &str) -> anyhow::Result<()> {
+        let output = Command::new("go")
+            .args([
+                "build",
+                "-trimpath",
+                "-buildvcs=false",
+                "-ldflags",
+                &self.linker_flags()?,
+                "-o",
+            ])
+            .arg(binaries().join(self.name))
+            .arg(self.package)
+            .current_dir(self.module())
+            .env("CGO_ENABLED", "0")
+            // Fewer collections: a fifth of the compile time for some memory.
+            .env("GOGC", "400")
+            .output()
+            .context("cannot run `go build`")?;
+        if !output.status.success() {
+            bail!(
+                "`go build` in `{}`: {}",
+                self.module,
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        fs::write(self.stamp(), fingerprint)
+            .with_context(|| format!("cannot write `{}`", self.stamp().display()))
+    }
+
+    /// Without symbols, and with the version of Kubernetes where the module has it.
+    fn linker_flags(&self) -> anyhow::Result<String> {
+        let mut flags = "-s -w".to_owned();
+        let Some(version) = kubernetes_version(&fs::read_to_string(self.module().join("go.mod"))?) else {
+            return Ok(flags);
+        };
+        let minor = version.split('.').nth(1).unwrap_or_default().to_owned();
+        for package in STAMPED {
+            for (variable, value) in [
+                ("gitVersion", version.as_str()),
+                ("gitMajor", "1"),
+                ("gitMinor", &minor),
+                ("gitCommit", "unknown"),
+                ("gitTreeState", "clean"),
+                ("buildDate", "1970-01-01T00:00:00Z"),
+            ] {
+                write!(flags, " -X {package}.{variable}={value}")?;
+            }
+        }
+        Ok(flags)
+    }
+
+    /// Hash of everything that a build depends on.
+    fn fingerprint(&self, compiler: &str) -> anyhow::Result<String> {
+        let mut files = Vec::new();
+        collect(&self.module(), &mut files)?;
+        files.sort();
+        let mut hash = Sha256::new();
+        hash.update(compiler);
+        hash.update(self.linker_flags()?);
+        for file in files {
+            hash.update(file.strip_prefix(self.module())?.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+            hash.update(Sha256::digest(
+                fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?,
+            ));
+        }
+        let mut text = String::new();
+        for byte in hash.finalize() {
+            write!(text, "{byte:02x}")?;
+        }
+        Ok(text)
+    }
+}
+
+/// The files of a module, without its tests and without the modules inside it.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if !path.join("go.mod").is_file() {
+                collect(&path, files)?;
+            }
+        } else if !path.to_string_lossy().ends_with("_test.go") && path.extension().is_none_or(|e| e != "md")
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The version of `k8s.io/kubernetes` that a go.mod requires.
+fn kubernetes_version(go_mod: &str) -> Option<String> {
+    let line = go_mod
+        .lines()
+        .find(|line| line.trim_start().starts_with("k8s.io/kubernetes v"))?;
+    line.split_whitespace().nth(1).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_version_that_a_go_mod_requires() {
+        let go_mod = "require (\n\tk8s.io/api v0.36.3\n\tk8s.io/kubernetes v1.36.3\n)\n";
+        assert_eq!(kubernetes_version(go_mod).as_deref(), Some("v1.36.3"));
+        assert_eq!(kubernetes_version("require k8s.io/kubectl v0.36.3\n"), None);
+    }
+
+    #[test]
+    fn a_fingerprint_ignores_tests_and_nested_modules() {
+        let folder = std::env::temp_dir().join(format!("xtask-fingerprint-{}", std::process::id()));
+        for (file, text) in [
+            ("go.mod", ""),
+            ("a.go", ""),
+            ("a_test.go", ""),
+            ("in/go.mod", ""),
+            ("in/b.go", ""),
+        ] {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().expect("the file has a folder")).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let mut files = Vec::new();
+        collect(&folder, &mut files).unwrap();
+        files.sort();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(files, [folder.join("a.go"), folder.join("go.mod")]);
+    }
+}
