@@ -103,18 +103,12 @@ open_enum! {
     }
 }
 
-impl Default for OAuth2Type {
-    fn default() -> Self {
-        Self::ClientCredentials
-    }
-}
-
 /// OAuth 2 client credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuth2 {
     /// OAuth 2 flow.
-    #[serde(default, rename = "type")]
+    #[serde(default = "client_credentials", rename = "type")]
     #[schemars(!default, extend("default" = "clientCredentials"))]
     pub type_: OAuth2Type,
     /// Address of the token endpoint.
@@ -130,4 +124,9 @@ pub struct OAuth2 {
     /// Scopes to ask for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+}
+
+/// The default of the schema, for files that never passed an API server.
+fn client_credentials() -> OAuth2Type {
+    OAuth2Type::ClientCredentials
 }

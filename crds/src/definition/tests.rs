@@ -33,8 +33,8 @@ static DEFINITIONS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(defi
 fn definition(kind: &str) -> CustomResourceDefinition {
     DEFINITIONS
         .iter()
-        .cloned()
         .find(|definition| definition.spec.names.kind == kind)
+        .cloned()
         .unwrap()
 }
 
@@ -84,7 +84,7 @@ fn line(path: &str, field: &JSONSchemaProps, required: bool) -> String {
     }
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            text.push_str(&format!(" {name}={value}"));
+            text.extend([" ", name, "=", value.as_str()]);
         }
     };
     add("minimum", field.minimum.map(|n| n.to_string()));
@@ -280,7 +280,6 @@ fn schemas_are_structural() {
 
 #[test]
 fn stabilization_windows_are_bounded_as_the_hpa_bounds_them() {
-    let mut checked = 0;
     fn visit(schema: &mut JSONSchemaProps, checked: &mut usize) {
         if let Some(window) = schema
             .properties
@@ -292,6 +291,7 @@ fn stabilization_windows_are_bounded_as_the_hpa_bounds_them() {
         }
         for_children(schema, &mut |child| visit(child, checked));
     }
+    let mut checked = 0;
     let mut definition = definition("ScaledObject");
     visit(
         definition.spec.versions[0]
