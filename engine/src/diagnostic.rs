@@ -66,7 +66,9 @@ impl FieldPath {
                 rest = after;
             } else if let Some(tail) = rest.strip_prefix('[') {
                 let (number, after) = tail.split_once(']').unwrap_or((tail, ""));
-                path = number.parse().map_or_else(|_| path.field(number), |i| path.index(i));
+                path = number
+                    .parse()
+                    .map_or_else(|_| path.field(number), |i| path.index(i));
                 rest = after;
             } else {
                 let tail = rest.strip_prefix('.').unwrap_or(rest);
@@ -116,7 +118,9 @@ impl fmt::Display for FieldPath {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Index(index) => write!(f, "[{index}]")?,
-                Segment::Field(name) if name.is_empty() || name.contains(['.', '[']) => write!(f, "[\"{name}\"]")?,
+                Segment::Field(name) if name.is_empty() || name.contains(['.', '[']) => {
+                    write!(f, "[\"{name}\"]")?
+                }
                 Segment::Field(name) if position == 0 => f.write_str(name)?,
                 Segment::Field(name) => write!(f, ".{name}")?,
             }
@@ -170,7 +174,13 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, path: FieldPath, message: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), severity, path, message: message.into(), help: None }
+        Self {
+            code: Cow::Borrowed(code),
+            severity,
+            path,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The same finding with advice.
@@ -276,9 +286,15 @@ mod tests {
     #[test]
     fn paths_read_back_as_printed() {
         check(&FieldPath::root(), "");
-        check(&FieldPath::trigger(1).field("metadata").field("listLength"), "spec.triggers[1].metadata.listLength");
+        check(
+            &FieldPath::trigger(1).field("metadata").field("listLength"),
+            "spec.triggers[1].metadata.listLength",
+        );
         let annotations = FieldPath::root().field("metadata").field("annotations");
-        check(&annotations.field("autoscaling.keda.sh/paused"), "metadata.annotations[\"autoscaling.keda.sh/paused\"]");
+        check(
+            &annotations.field("autoscaling.keda.sh/paused"),
+            "metadata.annotations[\"autoscaling.keda.sh/paused\"]",
+        );
         check(&FieldPath::trigger(0), "spec.triggers[0]");
     }
 

@@ -12,6 +12,11 @@
 
 #![warn(clippy::disallowed_methods)]
 
+pub mod condition;
+pub mod desired;
 pub mod diagnostic;
+pub mod event;
 pub mod metric;
+pub mod pause;
 pub mod quantity;
+pub mod validate;

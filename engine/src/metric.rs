@@ -88,7 +88,10 @@ impl MetricType {
             "" | "AverageValue" => Ok(Self::AverageValue),
             "Value" => Ok(Self::Value),
             "Utilization" => Err(MetricTypeError::UtilizationOfExternal),
-            other => Err(MetricTypeError::Unknown { text: other.to_owned(), allowed: "'Value' or 'AverageValue'" }),
+            other => Err(MetricTypeError::Unknown {
+                text: other.to_owned(),
+                allowed: "'Value' or 'AverageValue'",
+            }),
         }
     }
 
@@ -97,7 +100,10 @@ impl MetricType {
         match text.unwrap_or_default() {
             "Utilization" => Ok(Self::Utilization),
             "AverageValue" => Ok(Self::AverageValue),
-            other => Err(MetricTypeError::Unknown { text: other.to_owned(), allowed: "'Utilization' or 'AverageValue'" }),
+            other => Err(MetricTypeError::Unknown {
+                text: other.to_owned(),
+                allowed: "'Utilization' or 'AverageValue'",
+            }),
         }
     }
 }
@@ -263,7 +269,10 @@ mod tests {
 
     #[test]
     fn names_are_normalised_and_indexed() {
-        assert_eq!(normalize("prometheus-http://a.b:9090/(x)%"), "prometheus-http---a-b-9090--x--");
+        assert_eq!(
+            normalize("prometheus-http://a.b:9090/(x)%"),
+            "prometheus-http---a-b-9090--x--"
+        );
         assert_eq!(MetricName::indexed(2, "redis-jobs").as_str(), "s2-redis-jobs");
         assert!(MetricName::new("s0-Cron-UTC").matches("s0-cron-utc"));
     }
@@ -273,9 +282,15 @@ mod tests {
         assert_eq!(MetricType::for_external(None), Ok(MetricType::AverageValue));
         assert_eq!(MetricType::for_external(Some("")), Ok(MetricType::AverageValue));
         assert_eq!(MetricType::for_external(Some("Value")), Ok(MetricType::Value));
-        assert_eq!(MetricType::for_external(Some("Utilization")), Err(MetricTypeError::UtilizationOfExternal));
+        assert_eq!(
+            MetricType::for_external(Some("Utilization")),
+            Err(MetricTypeError::UtilizationOfExternal)
+        );
         assert!(MetricType::for_external(Some("average")).is_err());
-        assert_eq!(MetricType::for_resource(Some("Utilization")), Ok(MetricType::Utilization));
+        assert_eq!(
+            MetricType::for_resource(Some("Utilization")),
+            Ok(MetricType::Utilization)
+        );
         assert!(MetricType::for_resource(Some("Value")).is_err());
         assert!(MetricType::for_resource(None).is_err());
     }

@@ -41,16 +41,25 @@ pub struct ParseQuantityError {
 
 impl Quantity {
     /// Nothing.
-    pub const ZERO: Self = Self { nano: 0, format: Format::Decimal };
+    pub const ZERO: Self = Self {
+        nano: 0,
+        format: Format::Decimal,
+    };
 
     /// A whole number; the sign is kept.
     pub const fn from_i64(value: i64) -> Self {
-        Self { nano: value as i128 * NANO, format: Format::Decimal }
+        Self {
+            nano: value as i128 * NANO,
+            format: Format::Decimal,
+        }
     }
 
     /// A number of thousandths; the sign is kept.
     pub const fn from_milli(milli: i64) -> Self {
-        Self { nano: milli as i128 * 1_000_000, format: Format::Decimal }
+        Self {
+            nano: milli as i128 * 1_000_000,
+            format: Format::Decimal,
+        }
     }
 
     /// A measured value, rounded to three decimals; NaN, infinities and negative values become zero.
@@ -97,7 +106,11 @@ impl Quantity {
 
 fn div_away(value: i128, unit: i128) -> i128 {
     let whole = value / unit;
-    if value % unit == 0 { whole } else { whole + value.signum() }
+    if value % unit == 0 {
+        whole
+    } else {
+        whole + value.signum()
+    }
 }
 
 /// Tells the multiplier of a suffix as (format, power of ten or of two).
@@ -129,7 +142,10 @@ fn suffix(text: &str) -> Option<(Format, Scale)> {
             }
             // An exponent too long for the type is as good as the largest: the value is capped or rounded.
             let power: i32 = unsigned.parse().unwrap_or(i32::MAX).min(1_000);
-            (Exponent, Ten(if digits.starts_with('-') { -power } else { power }))
+            (
+                Exponent,
+                Ten(if digits.starts_with('-') { -power } else { power }),
+            )
         }
     })
 }
@@ -142,7 +158,12 @@ enum Scale {
 
 /// Multiplies a decimal text by a scale and gives nano units, rounded away from zero and capped.
 fn scaled(whole: &str, fraction: &str, scale: Scale) -> i128 {
-    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|b| b - b'0').skip_while(|d| *d == 0).collect();
+    let digits: Vec<u8> = whole
+        .bytes()
+        .chain(fraction.bytes())
+        .map(|b| b - b'0')
+        .skip_while(|d| *d == 0)
+        .collect();
     // value = digits * 10^-fraction.len() * scale; in nano units the power of ten is this:
     let mut power = 9 - i64::try_from(fraction.len()).unwrap_or(i64::MAX / 2);
     let mut factor: i128 = 1;
@@ -155,7 +176,10 @@ fn scaled(whole: &str, fraction: &str, scale: Scale) -> i128 {
     let mut inexact = false;
     let mut taken = 0;
     for (position, digit) in digits.iter().enumerate() {
-        match number.checked_mul(10).and_then(|n| n.checked_add(i128::from(*digit))) {
+        match number
+            .checked_mul(10)
+            .and_then(|n| n.checked_add(i128::from(*digit)))
+        {
             // Room is left for the binary factor.
             Some(next) if next < i128::MAX / factor => number = next,
             _ => {
@@ -186,7 +210,9 @@ impl FromStr for Quantity {
     type Err = ParseQuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseQuantityError { text: text.to_owned() };
+        let error = || ParseQuantityError {
+            text: text.to_owned(),
+        };
         let (negative, unsigned) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
             Some(b'+') => (false, &text[1..]),
@@ -203,7 +229,10 @@ impl FromStr for Quantity {
         }
         let (format, scale) = suffix(unit).ok_or_else(error)?;
         let magnitude = scaled(whole, fraction, scale);
-        Ok(Self { nano: if negative { -magnitude } else { magnitude }, format })
+        Ok(Self {
+            nano: if negative { -magnitude } else { magnitude },
+            format,
+        })
     }
 }
 
@@ -230,9 +259,17 @@ impl fmt::Display for Quantity {
         }
         if self.format == Format::Exponent {
             let power = (step as i64 - 3) * 3;
-            return if power == 0 { write!(f, "{number}") } else { write!(f, "{number}e{power}") };
+            return if power == 0 {
+                write!(f, "{number}")
+            } else {
+                write!(f, "{number}e{power}")
+            };
         }
-        write!(f, "{number}{}", ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][step])
+        write!(
+            f,
+            "{number}{}",
+            ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][step]
+        )
     }
 }
 
@@ -270,7 +307,9 @@ impl Serialize for Quantity {
 
 impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -320,13 +359,19 @@ mod tests {
         check("100E", "9223372036854775807");
         check("1e999999999999", "9223372036854775807");
         check("1e-999999999999", "1e-9");
-        check("123456789012345678901234567890123456789012345", "9223372036854775807");
+        check(
+            "123456789012345678901234567890123456789012345",
+            "9223372036854775807",
+        );
         check("0.00000000000000000000000000000000000000000000000", "0");
     }
 
     #[test]
     fn refuses_other_texts() {
-        for text in ["", "-", ".", "m", "1 ", " 1", "1K", "1ki", "1mm", "e3", "1e", "1e+", "0x1", "1.2.3", "--1", "é", "1é", "NaN"] {
+        for text in [
+            "", "-", ".", "m", "1 ", " 1", "1K", "1ki", "1mm", "e3", "1e", "1e+", "0x1", "1.2.3", "--1", "é",
+            "1é", "NaN",
+        ] {
             assert!(text.parse::<Quantity>().is_err(), "{text}");
         }
     }
