@@ -58,16 +58,18 @@ impl Bed {
     pub async fn start(name: &str, extra: &[&str]) -> Result<Self> {
         let dir = beds_dir()?.join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
-        let dir_text = dir.to_str().context("the target folder has a UTF-8 name")?;
+        // Taking a bed down empties its own folder: what cases add lies beside it.
+        let own = dir.join("bed");
+        let own_text = own.to_str().context("the target folder has a UTF-8 name")?;
         let guard = Guard::new(&dir)?;
         let up = Launch::new("up", binary()?, &dir)
-            .args(["up", "--dir", dir_text, "--sync-period", "1s"])
+            .args(["up", "--dir", own_text, "--sync-period", "1s"])
             .args(extra.iter().copied());
         let (status, output) = up.run(START).await?;
         if !status.success() {
             bail!("the bed {name} did not come up ({status}):\n{output}");
         }
-        let state: State = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
+        let state: State = serde_json::from_slice(&std::fs::read(own.join("state.json"))?)?;
         let cluster = Cluster::connect(&state.kubeconfig).await?;
         Ok(Self {
             dir,
@@ -92,7 +94,7 @@ impl Bed {
         &self.state.kubeconfig
     }
 
-    /// The folder with everything of this bed; cases may add to it.
+    /// The folder of this bed; cases may add to it.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -114,7 +116,7 @@ impl Bed {
             .arg(verb)
             .arg(component)
             .arg("--dir")
-            .arg(&self.dir)
+            .arg(self.dir.join("bed"))
             .stdin(Stdio::null())
             .output()?;
         if !output.status.success() {
@@ -145,7 +147,7 @@ impl Guard {
         let shell = Command::new("sh")
             .args([
                 "-c",
-                r#"cat >/dev/null; exec "$0" down --dir "$1" >>"$1/down.log" 2>&1"#,
+                r#"cat >/dev/null; exec "$0" down --dir "$1/bed" >"$1/down.log" 2>&1"#,
             ])
             .arg(binary()?)
             .arg(dir)

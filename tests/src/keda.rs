@@ -312,8 +312,8 @@ fn environment(launch: Launch, bed: &Bed) -> Launch {
         .env("NO_COLOR", "1")
 }
 
-/// Applies definitions and the objects beside the processes.
-async fn install(bed: &Bed, ports: Ports) -> Result<()> {
+/// Applies the definitions of the custom resources and waits until they are served.
+pub async fn define(bed: &Bed) -> Result<()> {
     let cluster = bed.cluster();
     for definition in crds::definitions() {
         let name = definition.metadata.name.clone().unwrap_or_default();
@@ -331,6 +331,13 @@ async fn install(bed: &Bed, ports: Ports) -> Result<()> {
         })
         .await?;
     }
+    Ok(())
+}
+
+/// Applies definitions and the objects beside the processes.
+async fn install(bed: &Bed, ports: Ports) -> Result<()> {
+    define(bed).await?;
+    let cluster = bed.cluster();
     for object in documents(&workspace().join("tests/fixtures/keda/cluster.yaml"))? {
         cluster.apply(&object).await?;
     }

@@ -11,15 +11,19 @@
 
 pub mod bed;
 pub mod cluster;
+pub mod external_scaler;
 pub mod keda;
 pub mod namespace;
+pub mod pki;
 pub mod process;
+pub mod redis;
 pub mod source;
 pub mod tier;
 pub mod wait;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::runtime::Runtime;
 
@@ -49,14 +53,20 @@ pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|v| v == "true" || v == "1")
 }
 
-/// A loopback TCP port that is free now.
+/// Below the range from which the kernel takes ports of its own, so that no outgoing connection has it meanwhile.
+const PORTS: std::ops::Range<u16> = 11_000..29_000;
+
+/// A loopback TCP port that is free now, and that no other caller of this process was given.
 ///
 /// # Panics
 /// When the machine has no free port left.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORTS.end - PORTS.start;
+    // Runs side by side begin at different places.
+    let start = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(span)).unwrap_or_default();
+    (0..span)
+        .map(|_| PORTS.start + (start + NEXT.fetch_add(1, Ordering::Relaxed) % span) % span)
+        .find(|&port| std::net::TcpListener::bind(("0.0.0.0", port)).is_ok())
+        .expect("a free port")
 }

@@ -1,0 +1,316 @@
+//! Debian's Redis on loopback: single, cluster, and master with replica and sentinel. Each server has a folder and ports
+//! of its own; `redis-cli` plays the producers and consumers.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::free_port;
+use crate::pki::Pair;
+use crate::process::{Launch, Process, installed};
+use crate::wait::{look, wait_for};
+
+const START: Duration = Duration::from_secs(60);
+
+/// How a server wants to be spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The password of the default user.
+    pub password: Option<String>,
+    /// The server's certificate and the CA file that clients trust.
+    pub tls: Option<(Pair, std::path::PathBuf)>,
+}
+
+/// One server process.
+pub struct Redis {
+    process: Process,
+    port: u16,
+    access: Access,
+}
+
+/// Fails with the reason when Redis is not installed.
+pub fn available() -> Result<()> {
+    for program in ["redis-server", "redis-cli"] {
+        if !installed(program) {
+            bail!("{program} is not installed (Debian: redis-server, redis-tools)");
+        }
+    }
+    Ok(())
+}
+
+impl Redis {
+    /// Starts a single server and waits until it answers.
+    pub async fn start(dir: &Path, access: Access) -> Result<Self> {
+        Self::start_with(dir, access, &[]).await
+    }
+
+    /// Starts a server with settings added, as `redis-server` takes them.
+    pub async fn start_with(dir: &Path, access: Access, extra: &[&str]) -> Result<Self> {
+        let port = free_port();
+        let redis = Self::spawn(dir, port, access, extra)?;
+        redis.answers().await?;
+        Ok(redis)
+    }
+
+    fn spawn(dir: &Path, port: u16, access: Access, extra: &[&str]) -> Result<Self> {
+        let data = dir.join(format!("redis-{port}"));
+        std::fs::create_dir_all(&data)?;
+        let mut args: Vec<String> = [
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        args.extend(["--dir".to_owned(), data.display().to_string()]);
+        let port_text = port.to_string();
+        if let Some((pair, ca)) = &access.tls {
+            let file = |path: &Path| path.display().to_string();
+            args.extend(
+                [
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    &port_text,
+                    "--tls-auth-clients",
+                    "no",
+                ]
+                .map(str::to_owned),
+            );
+            args.extend(["--tls-cert-file".to_owned(), file(&pair.crt_file)]);
+            args.extend(["--tls-key-file".to_owned(), file(&pair.key_file)]);
+            args.extend(["--tls-ca-cert-file".to_owned(), file(ca)]);
+        } else {
+            args.extend(["--port".to_owned(), port_text]);
+        }
+        if let Some(password) = &access.password {
+            // A replica logs in to its master, and a cluster's nodes to each other, with the same.
+            args.extend(["--requirepass", password, "--masterauth", password].map(str::to_owned));
+        }
+        args.extend(extra.iter().map(|&s| s.to_owned()));
+        let process = Launch::new("redis", "redis-server", &data).args(args).start()?;
+        Ok(Self {
+            process,
+            port,
+            access,
+        })
+    }
+
+    async fn answers(&self) -> Result<()> {
+        wait_for(format!("redis on {}", self.port), START, || async {
+            self.process.check_alive().map_err(|e| format!("{e:#}"))?;
+            let answer = self.cli(&["PING"]).map_err(|e| format!("{e:#}"))?;
+            look(answer == "PONG", || answer.clone())
+        })
+        .await
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Ends the server as a crash would.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port, empty.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process = self.process.launch().clone().start()?;
+        self.answers().await
+    }
+
+    /// Runs one command and returns the answer's text.
+    pub fn cli(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new("redis-cli");
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-c",
+            "--no-auth-warning",
+        ]);
+        if let Some(password) = &self.access.password {
+            command.args(["-a", password]);
+        }
+        if let Some((_, ca)) = &self.access.tls {
+            command.arg("--tls").arg("--cacert").arg(ca);
+        }
+        let output = command.args(args).output().context("redis-cli")?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if !output.status.success() {
+            bail!(
+                "redis-cli {args:?}: {text} {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(text)
+    }
+
+    /// Adds `count` items to a list and returns its length.
+    pub fn push(&self, list: &str, count: usize) -> Result<u64> {
+        let items = vec!["job"; count];
+        let length = self.cli(&[&["RPUSH", list], items.as_slice()].concat())?;
+        Ok(length.trim().parse()?)
+    }
+
+    /// Takes up to `count` items off a list.
+    pub fn pop(&self, list: &str, count: usize) -> Result<()> {
+        self.cli(&["LPOP", list, &count.to_string()])?;
+        Ok(())
+    }
+}
+
+/// Three masters that share the slots.
+pub struct Cluster {
+    /// The servers.
+    pub nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    /// Starts the servers, joins them and waits until the slots are served.
+    pub async fn start(dir: &Path, access: Access) -> Result<Self> {
+        let mut nodes = Vec::new();
+        for _ in 0..3 {
+            let bus = free_port().to_string();
+            nodes.push(
+                Redis::start_with(
+                    dir,
+                    access.clone(),
+                    &["--cluster-enabled", "yes", "--cluster-port", &bus],
+                )
+                .await?,
+            );
+        }
+        let cluster = Self { nodes };
+        cluster.join()?;
+        for node in &cluster.nodes {
+            wait_for("the cluster to serve all slots", START, || async {
+                let info = node.cli(&["CLUSTER", "INFO"]).map_err(|e| format!("{e:#}"))?;
+                look(
+                    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3"),
+                    || info.clone(),
+                )
+            })
+            .await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Every address, as `hosts:ports` or `addresses` take them.
+    pub fn addresses(&self) -> String {
+        self.nodes
+            .iter()
+            .map(Redis::address)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    fn join(&self) -> Result<()> {
+        // `redis-cli --cluster create` prompts, prints and cannot be told other bus ports: the same by its own commands.
+        let bounds = [0_u16, 5461, 10923, 16384];
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.cli(&[
+                "CLUSTER",
+                "ADDSLOTSRANGE",
+                &bounds[index].to_string(),
+                &(bounds[index + 1] - 1).to_string(),
+            ])?;
+            let epoch = (index + 1).to_string();
+            node.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])?;
+        }
+        for other in &self.nodes[1..] {
+            let bus = other.cli(&["CONFIG", "GET", "cluster-port"])?;
+            let bus = bus.lines().last().context("a setting has a value")?.to_owned();
+            self.nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), &bus])?;
+        }
+        Ok(())
+    }
+}
+
+/// A master with one replica, watched by one sentinel.
+pub struct Sentinel {
+    /// The server that takes writes at the start.
+    pub master: Redis,
+    /// Its copy.
+    pub replica: Redis,
+    /// The one that knows which is which.
+    pub sentinel: Redis,
+    /// What the sentinel calls the master.
+    pub name: String,
+}
+
+impl Sentinel {
+    /// Starts all three and waits until the sentinel has found the replica.
+    pub async fn start(dir: &Path, access: Access) -> Result<Self> {
+        let master = Redis::start(dir, access.clone()).await?;
+        let replicaof = master.port.to_string();
+        let replica =
+            Redis::start_with(dir, access.clone(), &["--replicaof", "127.0.0.1", &replicaof]).await?;
+        let name = "jobs".to_owned();
+        let port = free_port();
+        let folder = dir.join(format!("redis-{port}"));
+        std::fs::create_dir_all(&folder)?;
+        let mut config = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {replicaof} 1\n",
+            folder.display()
+        );
+        config +=
+            &format!("sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n");
+        if let Some(password) = &access.password {
+            config += &format!("sentinel auth-pass {name} {password}\n");
+        }
+        let file = folder.join("sentinel.conf");
+        std::fs::write(&file, config)?;
+        let process = Launch::new("redis", "redis-server", &folder)
+            .args([file.display().to_string(), "--sentinel".to_owned()])
+            .start()?;
+        let sentinel = Redis {
+            process,
+            port,
+            access: Access::default(),
+        };
+        sentinel.answers().await?;
+        wait_for("the sentinel to know the replica", START, || async {
+            let found = sentinel
+                .cli(&["SENTINEL", "REPLICAS", &name])
+                .map_err(|e| format!("{e:#}"))?;
+            look(found.contains(&replica.port.to_string()), || found.clone())
+        })
+        .await?;
+        Ok(Self {
+            master,
+            replica,
+            sentinel,
+            name,
+        })
+    }
+
+    /// Waits until the sentinel names another master than the one that was killed, and returns its address.
+    pub async fn failed_over(&self) -> Result<String> {
+        let replica = self.replica.port.to_string();
+        wait_for("the sentinel to promote the replica", START, || async {
+            let found = self
+                .sentinel
+                .cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.name])
+                .map_err(|e| format!("{e:#}"))?;
+            look(found.lines().any(|l| l == replica), || found.clone())
+        })
+        .await?;
+        Ok(self.replica.address())
+    }
+}
