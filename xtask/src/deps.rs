@@ -14,16 +14,34 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kubectl-keda-scalers-derive", &[]),
     (
         "kubectl-keda-scalers",
-        &["kubectl-keda-crds", "kubectl-keda-engine", "kubectl-keda-rpc", "kubectl-keda-scalers-derive"],
+        &[
+            "kubectl-keda-crds",
+            "kubectl-keda-engine",
+            "kubectl-keda-rpc",
+            "kubectl-keda-scalers-derive",
+        ],
     ),
     (
         "kubectl-keda-controller",
-        &["kubectl-keda-crds", "kubectl-keda-engine", "kubectl-keda-rpc", "kubectl-keda-scalers"],
+        &[
+            "kubectl-keda-crds",
+            "kubectl-keda-engine",
+            "kubectl-keda-rpc",
+            "kubectl-keda-scalers",
+        ],
     ),
-    ("kubectl-keda-metrics-adapter", &["kubectl-keda-crds", "kubectl-keda-rpc"]),
+    (
+        "kubectl-keda-metrics-adapter",
+        &["kubectl-keda-crds", "kubectl-keda-rpc"],
+    ),
     (
         "kubectl-keda",
-        &["kubectl-keda-crds", "kubectl-keda-engine", "kubectl-keda-rpc", "kubectl-keda-scalers"],
+        &[
+            "kubectl-keda-crds",
+            "kubectl-keda-engine",
+            "kubectl-keda-rpc",
+            "kubectl-keda-scalers",
+        ],
     ),
 ];
 
@@ -59,8 +77,14 @@ pub(crate) fn check() -> anyhow::Result<()> {
         serde_json::from_slice(&output.stdout).context("cannot read what `cargo metadata` printed")?;
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     let mut wrong = Vec::new();
-    for package in metadata.packages.iter().filter(|p| metadata.workspace_members.contains(&p.id)) {
-        let Some(edges) = allowed.get(package.name.as_str()) else { continue };
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|p| metadata.workspace_members.contains(&p.id))
+    {
+        let Some(edges) = allowed.get(package.name.as_str()) else {
+            continue;
+        };
         for dependency in &package.dependencies {
             let normal = dependency.kind.is_none();
             let ours = dependency.name.starts_with("kubectl-keda");
@@ -71,7 +95,10 @@ pub(crate) fn check() -> anyhow::Result<()> {
     }
     wrong.extend(impurities()?);
     if !wrong.is_empty() {
-        bail!("{}\nhelp: ARCHITECTURE.md lists the allowed edges", wrong.join("\n"));
+        bail!(
+            "{}\nhelp: ARCHITECTURE.md lists the allowed edges",
+            wrong.join("\n")
+        );
     }
     println!("deps: every edge is allowed");
     Ok(())
@@ -80,10 +107,22 @@ pub(crate) fn check() -> anyhow::Result<()> {
 /// Crates with I/O, clocks or randomness that `engine` reaches through its dependencies.
 fn impurities() -> anyhow::Result<Vec<String>> {
     let output = Command::new("cargo")
-        .args(["tree", "--package", "kubectl-keda-engine", "--edges", "normal", "--prefix", "none"])
+        .args([
+            "tree",
+            "--package",
+            "kubectl-keda-engine",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
         .output()
         .context("cannot run `cargo tree`")?;
     let tree = String::from_utf8_lossy(&output.stdout).into_owned();
     let reached = |name: &&&str| tree.lines().any(|line| line.split(' ').next() == Some(**name));
-    Ok(IMPURE.iter().filter(reached).map(|name| format!("engine must not reach {name}")).collect())
+    Ok(IMPURE
+        .iter()
+        .filter(reached)
+        .map(|name| format!("engine must not reach {name}"))
+        .collect())
 }

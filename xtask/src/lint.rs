@@ -37,7 +37,15 @@ pub(crate) fn format() -> anyhow::Result<()> {
 
 /// Clippy over everything, warnings as errors.
 pub(crate) fn clippy() -> anyhow::Result<()> {
-    cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])
 }
 
 /// No source file over [`MOST_LINES`] lines.
@@ -50,7 +58,9 @@ pub(crate) fn lengths() -> anyhow::Result<()> {
     let long: Vec<String> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter(|file| !GENERATED.iter().any(|ending| file.ends_with(ending)))
-        .filter_map(|file| too_long(&cluster::root().join(file)).map(|lines| format!("{file}: {lines} lines")))
+        .filter_map(|file| {
+            too_long(&cluster::root().join(file)).map(|lines| format!("{file}: {lines} lines"))
+        })
         .collect();
     if !long.is_empty() {
         bail!("over {MOST_LINES} lines: {}", long.join(", "));
@@ -65,7 +75,10 @@ fn too_long(file: &Path) -> Option<usize> {
 
 /// Runs cargo with its output on this terminal.
 pub(crate) fn cargo(args: &[&str]) -> anyhow::Result<()> {
-    let status = Command::new("cargo").args(args).status().context("cannot run cargo")?;
+    let status = Command::new("cargo")
+        .args(args)
+        .status()
+        .context("cannot run cargo")?;
     if !status.success() {
         bail!("`cargo {}` failed", args.join(" "));
     }

@@ -2,12 +2,15 @@
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 
 mod cluster;
+mod demo;
 mod deps;
 mod generate;
 mod go;
+mod images;
 mod lint;
 mod packages;
 mod steps;
+mod test;
 
 use std::process::ExitCode;
 
@@ -25,20 +28,33 @@ struct Args {
 enum Command {
     /// Starts, stops and asks a real Kubernetes on this machine.
     Cluster(cluster::ClusterArgs),
+    /// Shows an event scale a real workload 0 → 1 → N → 0, on a cluster of its own or on yours.
+    ///
+    /// Example: cargo xtask demo --keep
+    Demo(demo::DemoArgs),
     /// Fails on a dependency between crates that ARCHITECTURE.md does not allow.
     Deps,
     /// Writes every generated file; `--check` says which is out of date.
     Gen(generate::GenArgs),
+    /// Builds the container images into `target/images`.
+    Images(images::ImagesArgs),
     /// Checks layers, format, lengths and lints.
     Lint,
+    /// Runs every tier of tests.
+    ///
+    /// Example: cargo xtask test --only unit
+    Test(test::TestArgs),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Args::parse().command {
         Command::Cluster(args) => return cluster::run(&args),
+        Command::Demo(args) => demo::run(&args)?,
         Command::Deps => deps::check()?,
         Command::Gen(args) => generate::run(&args)?,
+        Command::Images(args) => images::run(&args)?,
         Command::Lint => lint::run()?,
+        Command::Test(args) => test::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
