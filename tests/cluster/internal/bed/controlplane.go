@@ -143,7 +143,7 @@ func (c *controlPlane) startControllers() error {
 	}
 	file, hpa := c.layout.PKI, c.options.HPA
 	manager := c.controllerArgs("controller-manager", ports[0],
-		"--use-service-account-credentials=true",
+		"--use-service-account-credentials=true", "--flex-volume-plugin-dir="+c.layout.Path("flex"),
 		"--service-account-private-key-file="+file("service-account.key"), "--root-ca-file="+file("ca.crt"),
 		"--cluster-signing-cert-file="+file("ca.crt"), "--cluster-signing-key-file="+file("ca.key"),
 		// A busy machine must not look like a dead node.

@@ -58,15 +58,19 @@ type HPAOptions struct {
 // dirFlags adds the two flags by which every verb finds its bed.
 func dirFlags(flags *pflag.FlagSet, name, dir *string) {
 	flags.StringVar(name, "name", "default", "name of the bed")
-	flags.StringVar(dir, "dir", "", "state directory (default target/testbed/NAME)")
+	flags.StringVar(dir, "dir", "", "state directory (default NAME beside the directory of this binary)")
 }
 
 // openLayout resolves what dirFlags has read.
 func openLayout(name, dir string) (layout.Layout, error) {
-	if dir == "" {
-		dir = filepath.Join("target", "testbed", name)
+	if dir != "" {
+		return layout.New(dir)
 	}
-	return layout.New(dir)
+	exe, err := os.Executable()
+	if err != nil {
+		return layout.Layout{}, err
+	}
+	return layout.New(filepath.Join(filepath.Dir(filepath.Dir(exe)), name))
 }
 
 func parseOptions(args []string) (Options, error) {

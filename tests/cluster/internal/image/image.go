@@ -20,6 +20,9 @@ const acceptAll = `{"default": [{"type": "insecureAcceptAnything"}]}`
 // namespace is containerd's namespace for the images that kubelet sees.
 const namespace = "k8s.io"
 
+// engine keeps buildah's idea of networks, which no build here uses, out of /etc/cni.
+const engine = "[network]\nnetwork_backend = \"cni\"\nnetwork_config_dir = %q\n"
+
 // Builder builds images with a store of its own.
 type Builder struct {
 	dir string
@@ -31,33 +34,50 @@ func NewBuilder(bin string) (*Builder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return &Builder{dir}, os.WriteFile(filepath.Join(dir, "policy.json"), []byte(acceptAll), 0o600)
+	files := map[string]string{
+		"policy.json":     acceptAll,
+		"containers.conf": fmt.Sprintf(engine, filepath.Join(dir, "networks")),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return &Builder{dir}, nil
 }
 
 // Build builds a Containerfile in a context directory and writes the image, named tag, to an OCI archive.
 func (b *Builder) Build(ctx context.Context, contextDir, containerfile, tag, archive string) error {
-	err := b.buildah(ctx, "build", "--isolation", "chroot", "--pull-never", "--file", containerfile, "--tag", tag, contextDir)
+	policy := filepath.Join(b.dir, "policy.json")
+	err := b.buildah(ctx, "build", "--signature-policy", policy, "--isolation", "chroot", "--pull-never",
+		"--file", containerfile, "--tag", tag, contextDir)
 	if err != nil {
 		return err
 	}
 	if err := os.Remove(archive); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return b.buildah(ctx, "push", tag, "oci-archive:"+archive+":"+tag)
+	if err := b.buildah(ctx, "push", "--signature-policy", policy, tag, "oci-archive:"+archive+":"+tag); err != nil {
+		return err
+	}
+	// The archive is what counts: a store of full copies grows with every build.
+	return b.buildah(ctx, "rmi", tag)
 }
 
 // buildah runs one of buildah's commands on the builder's store.
-func (b *Builder) buildah(ctx context.Context, command string, args ...string) error {
+func (b *Builder) buildah(ctx context.Context, verb string, args ...string) error {
 	all := append([]string{
 		"--root", filepath.Join(b.dir, "store"), "--runroot", filepath.Join(b.dir, "run"), "--storage-driver", "vfs",
-		command, "--signature-policy", filepath.Join(b.dir, "policy.json"),
+		verb,
 	}, args...)
-	return run(ctx, "buildah", all...)
+	command := exec.CommandContext(ctx, "buildah", all...)
+	command.Env = append(os.Environ(), "CONTAINERS_CONF="+filepath.Join(b.dir, "containers.conf"))
+	return run(command)
 }
 
 // Load imports an OCI or Docker archive into the real node's containerd.
 func Load(ctx context.Context, socket, archive string) error {
-	return run(ctx, "ctr", "--address", socket, "--namespace", namespace, "images", "import", archive)
+	return run(exec.CommandContext(ctx, "ctr", "--address", socket, "--namespace", namespace, "images", "import", archive))
 }
 
 // Pause builds the image of the pause binary, unless the archive is newer than the binary, and returns the archive.
@@ -95,10 +115,10 @@ func newer(file, than string) bool {
 	return err == nil && a.ModTime().After(b.ModTime())
 }
 
-func run(ctx context.Context, program string, args ...string) error {
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+func run(command *exec.Cmd) error {
+	out, err := command.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, out)
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command.Args, " "), err, out)
 	}
 	return nil
 }
