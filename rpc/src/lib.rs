@@ -19,6 +19,9 @@ pub use retry::{Retry, is_transient};
 pub use server::serve;
 pub use token::{AUDIENCE, Token};
 
+/// A point in time as messages of the debug API carry it.
+pub use prost_types::Timestamp as Time;
+
 /// Port of the metrics feed.
 pub const METRICS_PORT: u16 = 9666;
 /// Port of the controller's debug API.

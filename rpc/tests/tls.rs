@@ -391,7 +391,7 @@ async fn a_call_survives_a_server_that_comes_back() {
     );
     let call = tokio::spawn(async move {
         let patient = Retry {
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             ..Retry::default()
         };
         patient.run(|_| ask(&client)).await

@@ -66,7 +66,7 @@ impl ServerTls {
             match build(&self.folder, &material, &self.auth, &self.alpn) {
                 Ok(config) => *built = (material.generation(), config),
                 Err(error) => {
-                    tracing::error!(%error, "new certificates cannot be served; the former ones stay")
+                    tracing::error!(%error, "new certificates cannot be served; the former ones stay");
                 }
             }
         }
