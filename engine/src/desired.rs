@@ -197,7 +197,6 @@ fn read(
     let period = |value: Option<i32>, default| SignedDuration::from_secs(i64::from(value.unwrap_or(default)));
     let name = meta.name.clone().unwrap_or_default();
     let advanced = spec.advanced.as_ref();
-    let authentications = authentications(&spec.triggers);
     Desired {
         hpa_name: validate::hpa_name(&name, spec),
         key: ObjectKey {
@@ -222,9 +221,9 @@ fn read(
         labels: meta.labels.clone().unwrap_or_default(),
         annotations,
         restore_original: restores_original(object),
-        triggers_types: distinct(spec.triggers.iter().map(|trigger| trigger.type_.as_str())),
-        authentications_types: distinct(authentications.iter().map(|reference| reference.name.as_str())),
-        authentications,
+        triggers_types: trigger_types(&spec.triggers),
+        authentications_types: authentication_types(&spec.triggers),
+        authentications: authentications(&spec.triggers),
         warnings,
     }
 }
@@ -255,6 +254,23 @@ pub fn authentications(triggers: &[Trigger]) -> Vec<AuthenticationRef> {
         }
     }
     list
+}
+
+/// The distinct scaler types in order, joined by commas.
+pub fn trigger_types(triggers: &[Trigger]) -> String {
+    distinct(triggers.iter().map(|trigger| trigger.type_.as_str()))
+}
+
+/// The distinct names of authentication objects in order, joined by commas.
+pub fn authentication_types(triggers: &[Trigger]) -> String {
+    let names = triggers
+        .iter()
+        .filter_map(|trigger| trigger.authentication_ref.as_ref());
+    distinct(
+        names
+            .map(|reference| reference.name.as_str())
+            .filter(|name| !name.is_empty()),
+    )
 }
 
 fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> String {

@@ -12,11 +12,16 @@
 
 #![warn(clippy::disallowed_methods)]
 
+pub mod action;
+pub mod activate;
 pub mod condition;
 pub mod desired;
 pub mod diagnostic;
 pub mod event;
+pub mod hpa_spec;
 pub mod metric;
 pub mod pause;
 pub mod quantity;
+pub mod reconcile;
+pub mod status;
 pub mod validate;

@@ -86,6 +86,11 @@ impl Quantity {
         milli.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
 
+    /// The value in billionths, exact.
+    pub(crate) fn nano(self) -> i128 {
+        self.nano
+    }
+
     /// The value as a whole number, rounded up (away from zero).
     ///
     /// Upstream: `Quantity.Value`.

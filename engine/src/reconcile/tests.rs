@@ -1,0 +1,1 @@
+//! Table cases of reconcile plans.

@@ -1,0 +1,364 @@
+//! Changes of a status, as data.
+//!
+//! Reconcile and scale loop both write one status. So that neither overwrites what the other said, a [`StatusPatch`]
+//! holds only what its maker knows, and becomes a JSON merge patch against the status as it is when it is written:
+//! on a conflict the executor reads again and asks for the patch again, without deciding anything.
+
+use std::collections::BTreeMap;
+
+use crds::{Condition, GroupVersionKindResource};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::condition;
+
+/// A new state of `status.triggersActivity`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Activity {
+    /// The result of a poll: every metric; those not named vanish.
+    All(BTreeMap<String, bool>),
+    /// The result of a push: only these metrics change.
+    Some(BTreeMap<String, bool>),
+}
+
+/// What changes in the status of a ScaledObject; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatusPatch {
+    /// Conditions that are merged in by type.
+    pub conditions: Vec<Condition>,
+    /// The resolved type of the target.
+    pub target: Option<GroupVersionKindResource>,
+    /// Replicas at the first sight of the target; written once, a recorded value stays.
+    pub original_replicas: Option<i32>,
+    /// The last moment of activity.
+    pub last_active: Option<Timestamp>,
+    /// Names of the external metrics; metrics that vanish lose their health and activity.
+    pub external_metrics: Option<Vec<String>>,
+    /// Names of the resource metrics.
+    pub resource_metrics: Option<Vec<String>>,
+    /// Name of the HPA.
+    pub hpa_name: Option<String>,
+    /// The paused replicas; `Some(None)` clears them.
+    pub paused_replicas: Option<Option<i32>>,
+    /// Scaler types, joined.
+    pub triggers_types: Option<String>,
+    /// Authentication names, joined.
+    pub authentications_types: Option<String>,
+    /// Activity of the metrics.
+    pub activity: Option<Activity>,
+}
+
+impl StatusPatch {
+    /// A patch of conditions only.
+    pub fn of_conditions(conditions: impl IntoIterator<Item = Condition>) -> Self {
+        Self {
+            conditions: conditions.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds or replaces conditions.
+    #[must_use]
+    pub fn with(mut self, conditions: impl IntoIterator<Item = Condition>) -> Self {
+        let updates: Vec<Condition> = conditions.into_iter().collect();
+        condition::merge(&mut self.conditions, &updates);
+        self
+    }
+
+    /// The JSON merge patch of the `status` that leads from the current status to the wanted one; `None` when there
+    /// is nothing to write.
+    ///
+    /// `current` is the status as JSON (`Null` when absent), so that fields unknown to us stay.
+    pub fn against(&self, current: &Value) -> Option<Value> {
+        let mut fields = Map::new();
+        self.conditions(current, &mut fields);
+        self.scalars(current, &mut fields);
+        self.metrics(current, &mut fields);
+        (!fields.is_empty()).then(|| json!({ "status": fields }))
+    }
+
+    fn conditions(&self, current: &Value, fields: &mut Map<String, Value>) {
+        let before: Vec<Condition> =
+            serde_json::from_value(current.get("conditions").cloned().unwrap_or_default())
+                .unwrap_or_default();
+        let mut after = before.clone();
+        condition::merge(&mut after, &condition::missing(&before));
+        // The initial conditions must not undo what is known: they only fill what is absent.
+        condition::merge(&mut after, &before);
+        condition::merge(&mut after, &self.conditions);
+        if after != before {
+            fields.insert("conditions".to_owned(), json!(after));
+        }
+    }
+
+    fn scalars(&self, current: &Value, fields: &mut Map<String, Value>) {
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value.filter(|value| current.get(key).unwrap_or(&Value::Null) != value) {
+                fields.insert(key.to_owned(), value);
+            }
+        };
+        set(
+            "scaleTargetKind",
+            self.target.as_ref().map(|target| json!(target_kind(target))),
+        );
+        set(
+            "scaleTargetGVKR",
+            self.target.as_ref().map(|target| json!(target)),
+        );
+        if current.get("originalReplicaCount").is_none_or(Value::is_null) {
+            set("originalReplicaCount", self.original_replicas.map(Value::from));
+        }
+        set(
+            "lastActiveTime",
+            self.last_active.map(|time| json!(condition::seconds(time))),
+        );
+        set("hpaName", self.hpa_name.as_ref().map(|name| json!(name)));
+        set(
+            "pausedReplicaCount",
+            self.paused_replicas.map(|replicas| json!(replicas)),
+        );
+        set(
+            "triggersTypes",
+            self.triggers_types.as_ref().map(|types| json!(types)),
+        );
+        set(
+            "authenticationsTypes",
+            self.authentications_types.as_ref().map(|types| json!(types)),
+        );
+    }
+
+    fn metrics(&self, current: &Value, fields: &mut Map<String, Value>) {
+        let mut set = |key: &str, names: &Option<Vec<String>>| {
+            let Some(names) = names else { return };
+            let value = if names.is_empty() {
+                Value::Null
+            } else {
+                json!(names)
+            };
+            if current.get(key).unwrap_or(&Value::Null) != &value {
+                fields.insert(key.to_owned(), value);
+            }
+        };
+        set("externalMetricNames", &self.external_metrics);
+        set("resourceMetricNames", &self.resource_metrics);
+        if let Some(names) = &self.external_metrics {
+            let known = |name: &str| names.iter().any(|kept| kept == name);
+            if let Some(stale) = stale(current.get("health"), known) {
+                fields.insert("health".to_owned(), stale);
+            }
+            if current
+                .get("compositeScalerName")
+                .is_some_and(|name| !name.is_null())
+            {
+                fields.insert("compositeScalerName".to_owned(), Value::Null);
+            }
+        }
+        if let Some(activity) = self.activity(current.get("triggersActivity")) {
+            fields.insert("triggersActivity".to_owned(), activity);
+        }
+    }
+
+    fn activity(&self, current: Option<&Value>) -> Option<Value> {
+        let (states, all) = match self.activity.as_ref()? {
+            Activity::All(states) => (states, true),
+            Activity::Some(states) => (states, false),
+        };
+        let mut entries = Map::new();
+        if all && let Some(Value::Object(removed)) = stale(current, |name| states.contains_key(name)) {
+            entries.extend(removed);
+        }
+        for (name, active) in states {
+            let before = current
+                .and_then(|map| map.get(name))
+                .and_then(|entry| entry.get("isActive"));
+            if before.and_then(Value::as_bool) != Some(*active) {
+                entries.insert(name.clone(), json!({ "isActive": active }));
+            }
+        }
+        (!entries.is_empty()).then_some(Value::Object(entries))
+    }
+}
+
+/// The merge patch that removes the entries of a map that are not wanted any more.
+fn stale(current: Option<&Value>, wanted: impl Fn(&str) -> bool) -> Option<Value> {
+    let entries = current?.as_object()?;
+    let removed: Map<String, Value> = entries
+        .keys()
+        .filter(|name| !wanted(name))
+        .map(|name| (name.clone(), Value::Null))
+        .collect();
+    (!removed.is_empty()).then_some(Value::Object(removed))
+}
+
+/// The text of `status.scaleTargetKind`: `apps/v1.Deployment`.
+///
+/// Upstream: `GroupVersionKindResource.GVKString`.
+pub fn target_kind(target: &GroupVersionKindResource) -> String {
+    if target.group.is_empty() {
+        format!("{}.{}", target.version, target.kind)
+    } else {
+        format!("{}/{}.{}", target.group, target.version, target.kind)
+    }
+}
+
+/// The list of users of an authentication object with one more name; `None` if it is there already.
+///
+/// Upstream: `status.scaledobjects` of (Cluster)TriggerAuthentication is a text with commas.
+pub fn with_user(list: &str, name: &str) -> Option<String> {
+    if users(list).any(|user| user == name) {
+        return None;
+    }
+    Some(users(list).chain([name]).collect::<Vec<_>>().join(","))
+}
+
+/// The list of users of an authentication object without a name; `None` if it is not there.
+pub fn without_user(list: &str, name: &str) -> Option<String> {
+    if !users(list).any(|user| user == name) {
+        return None;
+    }
+    Some(
+        users(list)
+            .filter(|user| *user != name)
+            .collect::<Vec<_>>()
+            .join(","),
+    )
+}
+
+fn users(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|user| !user.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(patch: &StatusPatch, current: &Value, expected: &Value) {
+        let got = patch
+            .against(current)
+            .map_or(Value::Null, |mut patch| patch["status"].take());
+        assert_eq!(&got, expected);
+    }
+
+    fn conditions() -> Value {
+        json!(condition::initial())
+    }
+
+    #[test]
+    fn nothing_changed_writes_nothing() {
+        let current =
+            json!({ "conditions": conditions(), "hpaName": "keda-hpa-so", "externalMetricNames": ["a"] });
+        let patch = StatusPatch {
+            hpa_name: Some("keda-hpa-so".to_owned()),
+            external_metrics: Some(vec!["a".to_owned()]),
+            resource_metrics: Some(Vec::new()),
+            paused_replicas: Some(None),
+            ..StatusPatch::default()
+        };
+        check(&patch, &current, &Value::Null);
+    }
+
+    #[test]
+    fn an_empty_status_gets_the_initial_conditions_first() {
+        let patch = StatusPatch::of_conditions([condition::active()]);
+        let written = patch.against(&Value::Null).unwrap();
+        let types: Vec<_> = written["status"]["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c["status"].clone())
+            .collect();
+        assert_eq!(
+            types,
+            [json!("Unknown"), json!("True"), json!("Unknown"), json!("False")]
+        );
+    }
+
+    #[test]
+    fn a_missing_condition_is_filled_and_the_others_stay() {
+        let ready = condition::ready(&[]);
+        let written = StatusPatch::default()
+            .against(&json!({ "conditions": [ready] }))
+            .unwrap();
+        assert_eq!(written["status"]["conditions"][0]["status"], "True");
+        assert_eq!(written["status"]["conditions"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn original_replicas_are_written_once() {
+        let patch = StatusPatch {
+            original_replicas: Some(5),
+            ..StatusPatch::default()
+        };
+        check(
+            &patch,
+            &json!({ "conditions": conditions() }),
+            &json!({ "originalReplicaCount": 5 }),
+        );
+        check(
+            &patch,
+            &json!({ "conditions": conditions(), "originalReplicaCount": 0 }),
+            &Value::Null,
+        );
+    }
+
+    #[test]
+    fn vanished_metrics_lose_health_and_activity() {
+        let patch = StatusPatch {
+            external_metrics: Some(vec!["b".to_owned()]),
+            activity: Some(Activity::All([("b".to_owned(), true)].into())),
+            ..StatusPatch::default()
+        };
+        let current = json!({
+            "conditions": conditions(), "externalMetricNames": ["a"], "compositeScalerName": "composite-metric",
+            "health": { "a": {}, "b": {} }, "triggersActivity": { "a": { "isActive": true }, "b": { "isActive": true } },
+        });
+        let expected = json!({
+            "externalMetricNames": ["b"], "compositeScalerName": null,
+            "health": { "a": null }, "triggersActivity": { "a": null },
+        });
+        check(&patch, &current, &expected);
+    }
+
+    #[test]
+    fn a_push_changes_only_its_metric() {
+        let patch = StatusPatch {
+            activity: Some(Activity::Some([("b".to_owned(), true)].into())),
+            ..StatusPatch::default()
+        };
+        let current =
+            json!({ "conditions": conditions(), "triggersActivity": { "a": { "isActive": false } } });
+        check(
+            &patch,
+            &current,
+            &json!({ "triggersActivity": { "b": { "isActive": true } } }),
+        );
+    }
+
+    #[test]
+    fn users_are_a_list_with_commas() {
+        assert_eq!(with_user("", "a").as_deref(), Some("a"));
+        assert_eq!(with_user("a", "b").as_deref(), Some("a,b"));
+        assert_eq!(with_user("a,b", "b"), None);
+        assert_eq!(without_user("a,b", "a").as_deref(), Some("b"));
+        assert_eq!(without_user("a", "a").as_deref(), Some(""));
+        assert_eq!(without_user("ab", "a"), None);
+    }
+
+    #[test]
+    fn kinds_of_the_core_group_have_no_slash() {
+        let of = |group: &str| GroupVersionKindResource {
+            group: group.into(),
+            version: "v1".into(),
+            kind: "X".into(),
+            resource: "xs".into(),
+        };
+        assert_eq!(
+            (target_kind(&of("")), target_kind(&of("apps"))),
+            ("v1.X".to_owned(), "apps/v1.X".to_owned())
+        );
+    }
+}
