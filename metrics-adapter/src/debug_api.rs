@@ -86,7 +86,7 @@ impl AdapterDebug for DebugApi {
             version: env!("CARGO_PKG_VERSION").into(),
             git_commit: option_env!("GIT_COMMIT").unwrap_or_default().into(),
             keda_version: crate::KEDA_VERSION.into(),
-            started: time(self.started),
+            started: Some(time(self.started)),
             leader: true,
             instance: self.instance.clone(),
         }))
@@ -110,7 +110,7 @@ impl AdapterDebug for DebugApi {
             about(&namespace, &read.namespace) && about(&name, &read.scaled_object)
         });
         let items = reads.into_iter().map(|read| RecentRead {
-            time: time(read.time),
+            time: Some(time(read.time)),
             user: read.user,
             namespace: read.namespace,
             scaled_object: read.scaled_object,
@@ -141,7 +141,7 @@ impl AdapterDebug for DebugApi {
             holder: state.endpoint.holder,
             state: state.link.to_string(),
             last_error,
-            since: state.since.and_then(time),
+            since: state.since.map(time),
             reads,
             failures,
             note: state.endpoint.note,
@@ -191,7 +191,7 @@ impl AdapterDebug for DebugApi {
             .recent_refusals(request.get_ref().limit)
             .into_iter()
             .map(|refusal| Refusal {
-                time: time(refusal.time),
+                time: Some(time(refusal.time)),
                 user: refusal.user,
                 verb: refusal.verb,
                 path: refusal.path,
@@ -207,15 +207,12 @@ impl AdapterDebug for DebugApi {
     }
 }
 
-fn time(timestamp: Timestamp) -> Option<rpc::Time> {
-    Some(rpc::Time {
-        seconds: timestamp.as_second(),
-        nanos: timestamp.subsec_nanosecond(),
-    })
+fn time(timestamp: Timestamp) -> rpc::Time {
+    rpc::Time { seconds: timestamp.as_second(), nanos: timestamp.subsec_nanosecond() }
 }
 
 fn certificate(role: &str, own: rpc::tls::Certificate) -> Certificate {
-    let instant = |time: SystemTime| Timestamp::try_from(time).ok().and_then(self::time);
+    let instant = |time: SystemTime| Timestamp::try_from(time).ok().map(self::time);
     Certificate {
         role: role.to_owned(),
         subject: own.subject,

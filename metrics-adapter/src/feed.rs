@@ -152,7 +152,7 @@ impl Feed {
         };
         let names: Vec<&str> = endpoint.names.iter().map(String::as_str).collect();
         let tls = ClientTls::mutual(self.certificates.clone(), &names).map_err(|error| wrong(&error))?;
-        let link = rpc::connect(tls, endpoint.address.clone(), &names[0]).map_err(|error| wrong(&error))?;
+        let link = rpc::connect(tls, endpoint.address.clone(), names[0]).map_err(|error| wrong(&error))?;
         tracing::info!(address = endpoint.address, source = %endpoint.source, holder = endpoint.holder, "asking this controller from now on");
         let connection = Arc::new(Connection {
             endpoint: endpoint.clone(),

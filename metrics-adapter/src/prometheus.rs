@@ -19,6 +19,7 @@ const BUCKETS: [f64; 14] = [
 
 /// Labels of a call. One method is called, so they never differ.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "the fields are the labels' names")]
 struct Method {
     grpc_type: &'static str,
     grpc_service: &'static str,
@@ -33,6 +34,7 @@ const GET_METRICS: Method = Method {
 
 /// Labels of a finished call.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "the fields are the labels' names")]
 struct Finished {
     grpc_type: &'static str,
     grpc_service: &'static str,

@@ -166,23 +166,21 @@ fn endpoint(args: &Args, client: &Client) -> watch::Receiver<Endpoint> {
         namespace: args.namespace.clone(),
         authority: args.metrics_service_grpc_authority.clone(),
     };
-    match args
+    if let Some(address) = args
         .metrics_service_address
         .as_deref()
         .filter(|address| !address.is_empty())
     {
-        Some(address) => watch::channel(place.given(address)).1,
-        None => {
-            let (sender, receiver) = watch::channel(place.service("", "the Lease was not seen yet"));
-            tokio::spawn(lease::follow(
-                client.clone(),
-                place,
-                args.leader_election_id.clone(),
-                sender,
-            ));
-            receiver
-        }
+        return watch::channel(place.given(address)).1;
     }
+    let (sender, receiver) = watch::channel(place.service("", "the Lease was not seen yet"));
+    tokio::spawn(lease::follow(
+        client.clone(),
+        place,
+        args.leader_election_id.clone(),
+        sender,
+    ));
+    receiver
 }
 
 async fn api_listener(args: &Args, certificates: &Certificates, app: Arc<App>) -> anyhow::Result<Listener> {

@@ -59,12 +59,12 @@ pub(crate) struct ValueList {
     kind: &'static str,
     api_version: &'static str,
     metadata: BTreeMap<String, String>,
-    items: Vec<Value>,
+    items: Vec<Item>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Value {
+struct Item {
     metric_name: String,
     /// `null` when there are none, as the Go type serialises.
     metric_labels: Option<BTreeMap<String, String>>,
@@ -77,7 +77,7 @@ struct Value {
 impl ValueList {
     /// Turns the controller's answer into the API's.
     pub(crate) fn new(answer: ExternalMetricValueList) -> Self {
-        let items = answer.items.into_iter().map(|item| Value {
+        let items = answer.items.into_iter().map(|item| Item {
             metric_name: item.metric_name,
             metric_labels: (!item.metric_labels.is_empty()).then(|| item.metric_labels.into_iter().collect()),
             timestamp: item.timestamp.and_then(|time| rfc3339(&time)),
@@ -122,7 +122,7 @@ mod tests {
         match (question("ns", "s0-x", selector), name) {
             (Ok(question), Ok(name)) => assert_eq!(question.name, name, "{selector}"),
             (Err(error), Err(words)) => {
-                assert!(error.message.contains(words), "{selector}: {}", error.message)
+                assert!(error.message.contains(words), "{selector}: {}", error.message);
             }
             (got, wanted) => panic!("{selector}: {got:?}, not {wanted:?}"),
         }

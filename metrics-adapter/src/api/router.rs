@@ -30,7 +30,7 @@ use crate::record::{Read, Record, Refusal};
 /// Paths that anybody may ask, for probes. Upstream: `NewDelegatingAuthorizationOptions`.
 const ALWAYS_ALLOWED: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 /// How long a certificate's check holds; its end of validity is noticed within this time.
-const CHECK_HOLDS: Duration = Duration::from_secs(60);
+const CHECK_HOLDS: Duration = Duration::from_mins(1);
 
 /// What the aggregated API needs.
 pub(crate) struct App {
@@ -82,46 +82,38 @@ impl Connection {
 /// All routes behind the gate.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let metric = format!("/apis/{GROUP_VERSION}/namespaces/{{namespace}}/{{metric}}");
-    Router::new()
-        .route("/", get(|headers| json(headers, discovery::paths())))
+    let mut router = Router::new();
+    for (path, value) in [
+        ("/", discovery::paths()),
+        ("/version", discovery::version()),
+        (&format!("/apis/{GROUP}"), discovery::api_group()),
+        (&format!("/apis/{GROUP}/"), discovery::api_group()),
+        (&format!("/apis/{GROUP_VERSION}"), discovery::resource_list()),
+        (&format!("/apis/{GROUP_VERSION}/"), discovery::resource_list()),
+    ] {
+        router = router.route(path, get(async move |headers: HeaderMap| json(&headers, value)));
+    }
+    let documents = &app.documents;
+    for (path, text) in [
+        ("/openapi/v2", documents.v2.clone()),
+        ("/openapi/v3", documents.index.clone()),
+        (&format!("/openapi/v3/apis/{GROUP_VERSION}"), documents.v3.clone()),
+    ] {
+        router = router.route(
+            path,
+            get(async move |headers: HeaderMap| document(&headers, text)),
+        );
+    }
+    for path in ALWAYS_ALLOWED {
+        router = router.route(path, get(async || "ok"));
+    }
+    router
         .route("/apis", get(groups))
         .route("/apis/", get(groups))
-        .route(
-            &format!("/apis/{GROUP}"),
-            get(|headers| json(headers, discovery::api_group())),
-        )
-        .route(
-            &format!("/apis/{GROUP}/"),
-            get(|headers| json(headers, discovery::api_group())),
-        )
-        .route(
-            &format!("/apis/{GROUP_VERSION}"),
-            get(|headers| json(headers, discovery::resource_list())),
-        )
-        .route(
-            &format!("/apis/{GROUP_VERSION}/"),
-            get(|headers| json(headers, discovery::resource_list())),
-        )
         .route(&metric, get(read_metric))
-        .route("/version", get(|headers| json(headers, discovery::version())))
-        .route(
-            "/openapi/v2",
-            get(|app: State<Arc<App>>, headers| document(headers, app.documents.v2.clone())),
-        )
-        .route(
-            "/openapi/v3",
-            get(|app: State<Arc<App>>, headers| document(headers, app.documents.index.clone())),
-        )
-        .route(
-            &format!("/openapi/v3/apis/{GROUP_VERSION}"),
-            get(|app: State<Arc<App>>, headers| document(headers, app.documents.v3.clone())),
-        )
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(|| async { "ok" }))
         .route("/metrics", get(metrics))
-        .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(axum::middleware::from_fn_with_state(app.clone(), gate))
         .with_state(app)
 }
@@ -251,8 +243,8 @@ async fn authorize(app: &App, user: Identity, info: &RequestInfo) -> Result<Iden
     }
 }
 
-async fn json(headers: HeaderMap, value: serde_json::Value) -> Response {
-    match format(&headers, false) {
+fn json(headers: &HeaderMap, value: serde_json::Value) -> Response {
+    match format(headers, false) {
         Some(_) => Json(value).into_response(),
         None => ApiError::not_acceptable().into_response(),
     }
@@ -274,8 +266,8 @@ async fn groups(headers: HeaderMap) -> Response {
     response
 }
 
-async fn document(headers: HeaderMap, document: Document) -> Response {
-    if format(&headers, false).is_none() {
+fn document(headers: &HeaderMap, document: Document) -> Response {
+    if format(headers, false).is_none() {
         return ApiError::not_acceptable().into_response();
     }
     let tag = HeaderValue::try_from(&document.etag).expect("a quoted hexadecimal number is printable");

@@ -17,7 +17,7 @@ pub(crate) struct ApiError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status<'a> {
+struct Failure<'a> {
     kind: &'static str,
     api_version: &'static str,
     metadata: serde_json::Map<String, serde_json::Value>,
@@ -115,7 +115,7 @@ pub(crate) fn code_name(code: tonic::Code) -> &'static str {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = Status {
+        let status = Failure {
             kind: "Status",
             api_version: "v1",
             metadata: serde_json::Map::new(),

@@ -63,7 +63,7 @@ mod tests {
     fn stays_bounded() {
         let cache = Cache::new(Duration::from_secs(10));
         let start = Instant::now();
-        for key in 0..LIMIT * 2 + 1 {
+        for key in 0..=LIMIT * 2 {
             cache.put(key, (), start);
         }
         assert!(cache.entries.lock().expect("no panic").len() <= LIMIT);

@@ -139,11 +139,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(method: Method, uri: &str, expected: &str) {
+    fn check(method: &Method, uri: &str, expected: &str) {
         let (path, query) = uri
             .split_once('?')
             .map_or((uri, None), |(path, query)| (path, Some(query)));
-        let text = match RequestInfo::of(&method, path, query) {
+        let text = match RequestInfo::of(method, path, query) {
             RequestInfo::Path { verb, path } => format!("{verb} {path}"),
             RequestInfo::Resource(i) => [
                 &i.verb,
@@ -165,52 +165,56 @@ mod tests {
     fn reads_paths_as_an_api_server_does() {
         const V1: &str = "/apis/external.metrics.k8s.io/v1beta1";
         let under = |rest: &str| format!("{V1}{rest}");
-        check(Method::GET, "/healthz", "get /healthz");
-        check(Method::GET, "/apis", "get /apis");
-        check(Method::GET, V1, &format!("get {V1}"));
+        check(&Method::GET, "/healthz", "get /healthz");
+        check(&Method::GET, "/apis", "get /apis");
+        check(&Method::GET, V1, &format!("get {V1}"));
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a/s0-x"),
             "list external.metrics.k8s.io a s0-x",
         );
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a/s0-x?watch=true"),
             "watch external.metrics.k8s.io a s0-x",
         );
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a/s0-x?watch=0"),
             "list external.metrics.k8s.io a s0-x",
         );
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a/s0-x/n"),
             "get external.metrics.k8s.io a s0-x n",
         );
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a"),
             "get external.metrics.k8s.io a namespaces a",
         );
         check(
-            Method::GET,
+            &Method::GET,
             &under("/namespaces/a/status"),
             "get external.metrics.k8s.io a namespaces a status",
         );
         check(
-            Method::POST,
+            &Method::POST,
             &under("/namespaces/a/s0-x"),
             "create external.metrics.k8s.io a s0-x",
         );
         check(
-            Method::DELETE,
+            &Method::DELETE,
             &under("/namespaces/a/s0-x"),
             "deletecollection external.metrics.k8s.io a s0-x",
         );
-        check(Method::GET, &under("/s0-x"), "list external.metrics.k8s.io  s0-x");
         check(
-            Method::GET,
+            &Method::GET,
+            &under("/s0-x"),
+            "list external.metrics.k8s.io  s0-x",
+        );
+        check(
+            &Method::GET,
             &under("/namespaces/a/s0-%78%2f"),
             "list external.metrics.k8s.io a s0-x/",
         );

@@ -41,11 +41,7 @@ impl Certificate {
             names,
             not_before: instant(cert.validity().not_before.timestamp()),
             not_after: instant(cert.validity().not_after.timestamp()),
-            serial: cert
-                .raw_serial()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            serial: cert.raw_serial_as_string().replace(':', ""),
         })
     }
 }
