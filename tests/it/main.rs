@@ -1,11 +1,19 @@
 //! Tests on real servers and a real control plane.
 
+mod cluster;
 mod definitions;
 mod golden;
 mod scenario;
+mod servers;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::tier::run(vec![definitions::tier(), golden::tier()])
+    harness::tier::run(vec![
+        servers::tier(),
+        definitions::tier(),
+        golden::tier(),
+        cluster::tier(),
+        cluster::faults(),
+    ])
 }

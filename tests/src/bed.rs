@@ -110,6 +110,25 @@ impl Bed {
         Ok(output)
     }
 
+    /// Writes a kubeconfig for somebody with fewer rights; `who` is as `kube-testbed kubeconfig` takes it.
+    pub fn kubeconfig_for(&self, who: &[&str], file: &Path) -> Result<()> {
+        let output = Command::new(binary()?)
+            .arg("kubeconfig")
+            .args(who)
+            .arg("--out")
+            .arg(file)
+            .arg("--dir")
+            .arg(self.dir.join("bed"))
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "no kubeconfig for {who:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(())
+    }
+
     /// Stops, starts, restarts or kills one component, such as `kube-apiserver`.
     pub fn component(&self, verb: &str, component: &str) -> Result<()> {
         let output = Command::new(binary()?)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! HPA controller ─▶ kube-apiserver ─(Service, EndpointSlice)─▶ adapter ─mutual TLS─▶ controller
-//!                        ▲   Secret kedaorg-certs ─(mirror)─▶ --cert-dir ◀── both read
+//!                                                         --cert-dir ◀─(mirror)─ Secret kedaorg-certs
 //! ```
 //!
 //! The binaries are ours by default; `KEDA_BIN_DIR` names another folder, `KEDA_CONTROLLER_BIN` and `KEDA_ADAPTER_BIN`
@@ -89,7 +89,7 @@ impl Keda {
         std::fs::create_dir_all(&certs)?;
         install(bed, ports).await?;
         let mirror = crate::runtime().spawn(mirror_certificates(bed.cluster().clone(), certs.clone()));
-        let controller = controller(bed, &certs, ports)?.start()?;
+        let controller = controller(bed, ports)?.start()?;
         ready(&controller, ports.probes).await?;
         let adapter = adapter(bed, &certs, ports)?.start()?;
         let keda = Self {
@@ -114,7 +114,7 @@ impl Keda {
         &self.dir
     }
 
-    /// The folder both read their certificates from.
+    /// The folder the adapter reads its certificates from.
     pub fn certs(&self) -> &Path {
         &self.certs
     }
@@ -255,8 +255,10 @@ fn foreign() -> bool {
     std::env::var_os("KEDA_CONTROLLER_BIN").is_some()
 }
 
-/// The controller's command line.
-fn controller(bed: &Bed, certs: &Path, ports: Ports) -> Result<Launch> {
+/// The controller's command line. It keeps its own certificates; the adapter's come from the Secret, as in a pod.
+fn controller(bed: &Bed, ports: Ports) -> Result<Launch> {
+    let certs = bed.dir().join("keda").join("controller-certs");
+    std::fs::create_dir_all(&certs)?;
     let mut args = vec![
         "--leader-elect".to_owned(),
         "--enable-cert-rotation=true".to_owned(),

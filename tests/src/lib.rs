@@ -12,6 +12,7 @@
 pub mod bed;
 pub mod cluster;
 pub mod external_scaler;
+pub mod https;
 pub mod keda;
 pub mod namespace;
 pub mod pki;

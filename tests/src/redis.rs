@@ -87,6 +87,7 @@ impl Redis {
             args.extend(["--tls-cert-file".to_owned(), file(&pair.crt_file)]);
             args.extend(["--tls-key-file".to_owned(), file(&pair.key_file)]);
             args.extend(["--tls-ca-cert-file".to_owned(), file(ca)]);
+            args.extend(["--tls-cluster", "yes", "--tls-replication", "yes"].map(str::to_owned));
         } else {
             args.extend(["--port".to_owned(), port_text]);
         }
@@ -191,7 +192,14 @@ impl Cluster {
                 Redis::start_with(
                     dir,
                     access.clone(),
-                    &["--cluster-enabled", "yes", "--cluster-port", &bus],
+                    &[
+                        "--cluster-enabled",
+                        "yes",
+                        "--cluster-node-timeout",
+                        "2000",
+                        "--cluster-port",
+                        &bus,
+                    ],
                 )
                 .await?,
             );

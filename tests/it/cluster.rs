@@ -1,0 +1,62 @@
+//! The parts together on a real control plane: what a user would see.
+
+mod adapter;
+mod bad_input;
+mod faults;
+mod scaling;
+
+use harness::bed;
+use harness::external_scaler;
+use harness::keda;
+use harness::redis;
+use harness::tier::Tier;
+
+/// Scaling, refusals and certificates on the shared cluster.
+pub(crate) fn tier() -> Tier {
+    Tier::new("cluster")
+        .needs(bed::binary())
+        .needs(keda::controller_bin())
+        .needs(keda::adapter_bin())
+        .needs(redis::available())
+        .needs(external_scaler::available())
+        .case("redis_list_scales_0_n_0", scaling::redis_list)
+        .case("metrics_api_with_credentials_scales_0_n_0", scaling::metrics_api)
+        .case("external_scaler_scales_0_n_0", scaling::external)
+        .case("external_push_activates_without_a_poll", scaling::external_push)
+        .case(
+            "redis_gone_keeps_the_replicas_and_its_return_ends_the_run",
+            scaling::redis_gone_and_back,
+        )
+        .case(
+            "wrong_manifest_is_named_in_ready_and_event",
+            bad_input::wrong_manifest,
+        )
+        .case("part_of_a_later_version_is_named", bad_input::later_version)
+        .case(
+            "unreachable_api_server_is_named",
+            bad_input::unreachable_api_server,
+        )
+        .case("port_in_use_is_named", bad_input::port_in_use)
+        .case("missing_permission_is_named", bad_input::missing_permission)
+        .case("forged_headers_are_refused", adapter::forged_headers)
+        .case("rotation_under_load_fails_no_read", adapter::rotation_under_load)
+        .case("discovery_and_openapi_are_served", adapter::discovery)
+}
+
+/// Crashes, on a cluster of their own: they would disturb every other case.
+pub(crate) fn faults() -> Tier {
+    Tier::new("faults")
+        .needs(bed::binary())
+        .needs(keda::controller_bin())
+        .needs(keda::adapter_bin())
+        .case(
+            "controller_killed_in_a_scale_up_ends_right",
+            faults::controller_killed,
+        )
+        .case("adapter_killed_in_a_scale_up_ends_right", faults::adapter_killed)
+        .case("api_server_restarted_ends_right", faults::api_server_restarted)
+        .case(
+            "certificate_of_another_authority_is_refused_by_name",
+            faults::wrong_certificate,
+        )
+}

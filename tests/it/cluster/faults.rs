@@ -1,0 +1,181 @@
+//! Crashes in the middle of a scale-up. The run must end right, and say what happened.
+
+use anyhow::{Result, ensure};
+use harness::bed::Bed;
+use harness::keda::{Keda, condition};
+use harness::namespace::{Namespace, with_namespace};
+use harness::pki::Authority;
+use harness::source::{Answer, Source};
+use harness::wait::{look, wait_for};
+use serde_json::json;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::scaling::condition_is;
+use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
+
+/// A cluster whose parts may be broken; one case at a time has it.
+struct Breakable {
+    bed: Bed,
+    keda: Keda,
+    source: Source,
+}
+
+static CLUSTER: OnceCell<Mutex<Breakable>> = OnceCell::const_new();
+
+async fn breakable() -> Result<&'static Mutex<Breakable>> {
+    let start = async || {
+        let bed = Bed::start("faults", &[]).await?;
+        let keda = Keda::start(&bed).await?;
+        Ok(Mutex::new(Breakable {
+            bed,
+            keda,
+            source: Source::start().await?,
+        }))
+    };
+    CLUSTER.get_or_try_init(start).await
+}
+
+/// A workload at zero that wants `value` / 10 replicas.
+async fn workload(ns: &Namespace, source: &Source) -> Result<()> {
+    ns.create_object(&deployment("web", 0)).await?;
+    let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
+    ns.create_object(&scaled_object(
+        json!({"type": "metrics-api", "metadata": metadata}),
+        &json!({}),
+    ))
+    .await?;
+    condition_is(ns, "Active", "False").await?;
+    Ok(())
+}
+
+/// Waits until the scale-up has begun and has not ended.
+async fn begun(ns: &Namespace) -> Result<()> {
+    wait_for("the first replica", DEADLINE, || async {
+        let found = ns
+            .cluster()
+            .need("Deployment", ns.name(), "web")
+            .await
+            .map_err(|e| format!("{e:#}"))?;
+        look(found["spec"]["replicas"].as_i64() >= Some(1), || {
+            found["spec"]["replicas"].to_string()
+        })
+    })
+    .await
+}
+
+pub(crate) async fn controller_killed() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, source } = &*cluster;
+    with_namespace(bed, "kill-controller", async |ns| {
+        workload(ns, source).await?;
+        source.set(ns.name(), Answer::Value(45.0));
+        begun(ns).await?;
+        keda.kill_controller();
+        // Without the controller the HPA reads nothing, and must keep what there is.
+        let held = ns.cluster().need("Deployment", ns.name(), "web").await?["spec"]["replicas"]
+            .as_i64()
+            .unwrap_or(0);
+        ensure!(held >= 1, "the workload was at {held}");
+        keda.restart_controller().await?;
+        replicas(ns, 5).await?;
+        source.set(ns.name(), Answer::Value(0.0));
+        replicas(ns, 0).await
+    })
+    .await
+}
+
+pub(crate) async fn adapter_killed() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, source } = &*cluster;
+    with_namespace(bed, "kill-adapter", async |ns| {
+        workload(ns, source).await?;
+        source.set(ns.name(), Answer::Value(45.0));
+        begun(ns).await?;
+        keda.kill_adapter();
+        wait_for("the HPA to say that it reads nothing", DEADLINE, || async {
+            let hpa = ns
+                .cluster()
+                .need("HorizontalPodAutoscaler", ns.name(), "keda-hpa-so")
+                .await
+                .map_err(|e| format!("{e:#}"))?;
+            let scaling = condition(&hpa, "ScalingActive").cloned().unwrap_or_default();
+            look(scaling["status"] == "False", || scaling.to_string())
+        })
+        .await?;
+        condition_is(ns, "HPAActive", "False").await?;
+        keda.restart_adapter()?;
+        keda.available(bed.cluster()).await?;
+        replicas(ns, 5).await?;
+        condition_is(ns, "HPAActive", "True").await?;
+        source.set(ns.name(), Answer::Value(0.0));
+        replicas(ns, 0).await
+    })
+    .await
+}
+
+pub(crate) async fn api_server_restarted() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, source } = &*cluster;
+    with_namespace(bed, "restart-api", async |ns| {
+        workload(ns, source).await?;
+        source.set(ns.name(), Answer::Value(45.0));
+        begun(ns).await?;
+        bed.component("kill", "kube-apiserver")?;
+        source.set(ns.name(), Answer::Value(25.0));
+        bed.component("start", "kube-apiserver")?;
+        wait_for("the API server", DEADLINE, || async {
+            let answer = bed.cluster().read("/apis").await.map_err(|e| format!("{e:#}"))?;
+            look(answer.status == 200, || answer.status.to_string())
+        })
+        .await?;
+        replicas(ns, 3).await?;
+        keda.check_alive()?;
+        source.set(ns.name(), Answer::Value(0.0));
+        replicas(ns, 0).await?;
+        condition_is(ns, "Ready", "True").await?;
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) async fn wrong_certificate() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, .. } = &*cluster;
+    // An adapter whose certificate is by somebody else must be let into neither connection.
+    let strangers = Authority::new(&keda.dir().join("strangers"), "ca")?;
+    let pair = strangers.issue("keda-operator")?;
+    let dir = keda.dir().join("strangers-certs");
+    std::fs::create_dir_all(&dir)?;
+    std::fs::write(dir.join("ca.crt"), strangers.pem())?;
+    std::fs::write(dir.join("tls.crt"), &pair.crt)?;
+    std::fs::write(dir.join("tls.key"), &pair.key)?;
+    let mut launch = keda.adapter_launch();
+    launch.name = "adapter-strangers".to_owned();
+    let dir_text = dir.display().to_string();
+    let certs = keda.certs().display().to_string();
+    launch.args = launch.args.iter().map(|a| a.replace(&certs, &dir_text)).collect();
+    for port in [
+        keda.ports().api,
+        keda.ports().adapter_metrics,
+        keda.ports().adapter_debug,
+    ] {
+        let other = harness::free_port().to_string();
+        launch.args = launch
+            .args
+            .iter()
+            .map(|a| a.replace(&port.to_string(), &other))
+            .collect();
+    }
+    let adapter = launch.start()?;
+    wait_for("the adapter to name the certificate", DEADLINE, || async {
+        adapter.check_alive().map_err(|e| format!("{e:#}"))?;
+        let log = adapter.log_tail(50);
+        let named = log.lines().any(|l| {
+            l.contains("certificate")
+                && (l.contains("UnknownIssuer") || l.contains("unknown") || l.contains("authority"))
+        });
+        look(named, || log.clone())
+    })
+    .await?;
+    keda.available(bed.cluster()).await
+}
