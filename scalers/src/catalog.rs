@@ -1,6 +1,8 @@
 //! Every scaler type.
 
 mod cron;
+mod external;
+mod metrics_api;
 mod redis;
 mod resource;
 
@@ -13,7 +15,10 @@ use crate::scaler::ScalerType;
 pub const SCALERS: &[&ScalerType] = &[
     &resource::CPU,
     &cron::CRON,
+    &external::EXTERNAL,
+    &external::EXTERNAL_PUSH,
     &resource::MEMORY,
+    &metrics_api::METRICS_API,
     &redis::REDIS,
     &redis::REDIS_CLUSTER,
     &redis::REDIS_SENTINEL,

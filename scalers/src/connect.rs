@@ -50,6 +50,25 @@ pub struct Proxies {
     pub except: Option<String>,
 }
 
+/// How long a push stream waits before it is opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// After a stream that ended without an error, or the first failure.
+    pub first: Duration,
+    /// At most; every failure doubles the wait up to it.
+    pub most: Duration,
+}
+
+impl Default for Retry {
+    /// Upstream's: 2 s, doubling to 60 s.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(2),
+            most: Duration::from_secs(60),
+        }
+    }
+}
+
 /// Settings of the process that every source shares; built by the caller from flags and environment.
 #[derive(Clone)]
 pub struct Connect {
@@ -65,6 +84,8 @@ pub struct Connect {
     pub endpoints: Option<Arc<dyn EndpointSource>>,
     /// How long a source stays open that nobody asks.
     pub idle: Duration,
+    /// How push streams are opened again.
+    pub push_retry: Retry,
 }
 
 impl Default for Connect {
@@ -78,6 +99,7 @@ impl Default for Connect {
             // Longer than KEDA's default polling interval (30 s) and its cooldown period (300 s), so that a trigger
             // that is polled at all keeps its connection.
             idle: Duration::from_mins(10),
+            push_retry: Retry::default(),
         }
     }
 }

@@ -28,6 +28,8 @@ use tokio::task::JoinHandle;
 use crate::built::Built;
 use crate::connect::Connect;
 use crate::scaler::{Checked, ErasedTrigger, Pushed, Source};
+use crate::source::external::ExternalScaler;
+use crate::source::http::Http;
 use crate::source::redis::Redis;
 use crate::{ScalerError, tls};
 
@@ -37,6 +39,8 @@ pub(crate) use held::{Opener, Shelf};
 /// Every shelf, one for each type of source.
 #[derive(Default)]
 pub(crate) struct Shelves {
+    pub(crate) external: Shelf<ExternalScaler>,
+    pub(crate) http: Shelf<Http>,
     pub(crate) redis: Shelf<Redis>,
 }
 
@@ -131,8 +135,14 @@ impl Pool {
 
     /// Every source that is held, with its figures.
     pub fn connections(&self) -> Vec<ConnectionReport> {
-        let Shelves { redis } = &self.inner.shelves;
+        let Shelves {
+            external,
+            http,
+            redis,
+        } = &self.inner.shelves;
         let mut reports = Vec::new();
+        external.report(&mut reports);
+        http.report(&mut reports);
         redis.report(&mut reports);
         reports.sort_by(|a, b| {
             (a.protocol, &a.endpoint, &a.credential).cmp(&(b.protocol, &b.endpoint, &b.credential))
@@ -167,11 +177,14 @@ impl Pool {
             return Err(ScalerError::Closed);
         }
         let after = trigger.timeout().unwrap_or(self.inner.connect.timeout);
-        let late = |_| ScalerError::TimedOut {
+        if let Ok(answer) = tokio::time::timeout(after, reading).await {
+            return answer;
+        }
+        trigger.gave_up(self, after);
+        Err(ScalerError::TimedOut {
             endpoint: trigger.endpoint(),
             after,
-        };
-        tokio::time::timeout(after, reading).await.map_err(late)?
+        })
     }
 
     /// Puts a question to a source: joins the request that is in flight for it, or starts one.
@@ -184,6 +197,12 @@ impl Pool {
         self.opener::<S>(&key, user).ask(question).await
     }
 
+    /// Drops a source that passed a deadline and has not answered anybody meanwhile: its connection may be dead without
+    /// either side knowing.
+    pub(crate) fn gave_up<S: Source>(&self, key: &S::Key, after: Duration) {
+        S::shelf(&self.inner.shelves).gave_up(key, after);
+    }
+
     /// The way to a source, opened when first needed.
     pub(crate) fn opener<S: Source>(&self, key: &S::Key, user: &str) -> Opener<S> {
         S::shelf(&self.inner.shelves).get(key, user, &self.inner.connect)
@@ -192,7 +211,13 @@ impl Pool {
 
 impl Inner {
     fn retain(&self, idle: Duration) {
-        let Shelves { redis } = &self.shelves;
+        let Shelves {
+            external,
+            http,
+            redis,
+        } = &self.shelves;
+        external.close_idle(idle);
+        http.close_idle(idle);
         redis.close_idle(idle);
     }
 }

@@ -123,7 +123,7 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
     fn source(&self) -> <Self::Source as Source>::Key;
 
     /// What it wants to know: equal questions in flight are asked once.
-    fn question(&self, metric: &str) -> <Self::Source as Source>::Question;
+    fn question(&self, metric: &str) -> Result<<Self::Source as Source>::Question, ScalerError>;
 
     /// Reads the answer; pure, so that recorded replies test it.
     fn read_answer(&self, answer: &<Self::Source as Source>::Answer) -> Result<Vec<Reading>, ScalerError>;
@@ -199,6 +199,8 @@ pub(crate) trait ErasedTrigger: Debug + Send + Sync {
     fn metrics(&self) -> Option<Vec<Metric>>;
     fn timeout(&self) -> Option<Duration>;
     fn endpoint(&self) -> String;
+    /// Called when a reading passed its deadline.
+    fn gave_up(&self, pool: &Pool, after: Duration);
     fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>>;
     fn ask<'a>(
         &'a self,
@@ -226,6 +228,10 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
         T::Source::endpoint(&self.0.source())
     }
 
+    fn gave_up(&self, pool: &Pool, after: Duration) {
+        pool.gave_up::<T::Source>(&self.0.source(), after);
+    }
+
     fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
         Box::pin(async move {
             let Some(question) = self.0.specs_question() else {
@@ -245,7 +251,7 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
     ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
         Box::pin(async move {
             let answer = pool
-                .put::<T::Source>(self.0.source(), self.0.question(metric), user)
+                .put::<T::Source>(self.0.source(), self.0.question(metric)?, user)
                 .await?;
             self.0.read_answer(&answer)
         })
@@ -271,6 +277,8 @@ impl<T: Timed> ErasedTrigger for Clockwork<T> {
     fn endpoint(&self) -> String {
         "the clock".to_owned()
     }
+
+    fn gave_up(&self, _pool: &Pool, _after: Duration) {}
 
     fn specs<'a>(
         &'a self,

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn prints_redacted() {
-        let secret = Secret::from("open sesame");
+        let secret: Secret<String> = "open sesame".into();
         assert_eq!(
             format!("{secret:?} {:?}", Some(&secret)),
             "[redacted] Some([redacted])"

@@ -1,3 +1,6 @@
 //! Connections that scalers share.
 
+pub(crate) mod external;
+pub(crate) mod http;
+pub(crate) mod http_auth;
 pub(crate) mod redis;

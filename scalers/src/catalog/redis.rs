@@ -193,8 +193,8 @@ impl<M: Mode> Trigger for RedisList<M> {
         }
     }
 
-    fn question(&self, _metric: &str) -> Question {
-        Question::Length(self.list_name.clone())
+    fn question(&self, _metric: &str) -> Result<Question, ScalerError> {
+        Ok(Question::Length(self.list_name.clone()))
     }
 
     fn read_answer(&self, answer: &Answer) -> Result<Vec<Reading>, ScalerError> {

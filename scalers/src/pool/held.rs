@@ -66,6 +66,7 @@ struct State<S> {
     source: Option<Arc<S>>,
     since: Instant,
     last: Instant,
+    answered: Instant,
     users: HashMap<String, Instant>,
     last_error: Option<String>,
 }
@@ -117,6 +118,18 @@ impl<S: Source> Shelf<S> {
         });
     }
 
+    /// Forgets the connection of a source that has not answered anybody for so long.
+    pub(super) fn gave_up(&self, key: &S::Key, after: Duration) {
+        let held = lock(&self.held).get(key).map(Arc::clone);
+        let Some(held) = held else { return };
+        held.failed.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&held.state);
+        state.last_error = Some(format!("no answer within {after:?}"));
+        if state.answered.elapsed() >= after {
+            state.source = None;
+        }
+    }
+
     /// Adds a report of every source.
     pub(super) fn report(&self, reports: &mut Vec<ConnectionReport>) {
         for held in lock(&self.held).values() {
@@ -151,6 +164,7 @@ impl<S: Source> Held<S> {
             source: None,
             since: now,
             last: now,
+            answered: now,
             users: HashMap::new(),
             last_error: None,
         };
@@ -213,9 +227,12 @@ impl<S: Source> Held<S> {
     ) -> Result<S::Answer, ScalerError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let result = self.attempt(&connect, &question).await;
-        if let Err(error) = &result {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-            lock(&self.state).last_error = Some(error.chain());
+        match &result {
+            Ok(_) => lock(&self.state).answered = now(),
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                lock(&self.state).last_error = Some(error.chain());
+            }
         }
         result
     }
@@ -252,6 +269,15 @@ async fn one<S: Source>(source: &S, question: &S::Question) -> Result<S::Answer,
         .unwrap_or_else(|| Err(ScalerError::Value("the source gave no answer".to_owned())))
 }
 
+impl<S: Source> Clone for Opener<S> {
+    fn clone(&self) -> Self {
+        Self {
+            held: Arc::clone(&self.held),
+            connect: Arc::clone(&self.connect),
+        }
+    }
+}
+
 impl<S: Source> Opener<S> {
     /// Puts a question.
     pub(super) async fn ask(self, question: S::Question) -> Result<S::Answer, ScalerError> {
@@ -275,6 +301,11 @@ impl<S: Source> Opener<S> {
             after: self.connect.timeout,
         };
         opened.map_err(late)?.map(|(source, _)| source)
+    }
+
+    /// The settings of the process.
+    pub(crate) fn connect(&self) -> &Connect {
+        &self.connect
     }
 
     /// Says that the connection of a source broke.

@@ -1,0 +1,135 @@
+//! XML and YAML replies, and the dotted paths into them.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::value_location::Json;
+
+/// Deeper documents are refused: they hold no number anybody would scale on.
+const DEEPEST: usize = 128;
+
+/// The value at a dotted path; positions in lists are numbers. Upstream: `GetValueByPath`.
+pub(super) fn at<'a>(document: &'a Json, path: &str) -> Option<&'a Json> {
+    path.split('.').try_fold(document, |value, key| match value {
+        // A later key wins where a document has it twice, as in a Go map.
+        Json::Map(entries) => entries
+            .iter()
+            .rev()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value),
+        Json::List(elements) => elements.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// An element that is being read.
+struct Open {
+    name: String,
+    entries: Vec<(String, Json)>,
+    text: String,
+}
+
+/// Decodes XML into a map with the root element as its only key. Upstream: `mxj.NewMapXml`.
+pub(super) fn from_xml(body: &[u8]) -> Option<Json> {
+    let mut reader = Reader::from_reader(body);
+    reader.config_mut().check_end_names = true;
+    let mut open: Vec<Open> = Vec::new();
+    let mut root = None;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                if open.len() >= DEEPEST {
+                    return None;
+                }
+                open.push(begin(&start)?);
+            }
+            Event::Empty(start) => close(begin(&start)?, &mut open, &mut root),
+            Event::End(_) => close(open.pop()?, &mut open, &mut root),
+            Event::Text(text) => append(&mut open, &text.decode().ok()?),
+            Event::CData(text) => append(&mut open, &text.decode().ok()?),
+            Event::GeneralRef(reference) => {
+                let letter = match reference.resolve_char_ref().ok()? {
+                    Some(letter) => letter,
+                    None => entity(&reference.decode().ok()?)?,
+                };
+                append(&mut open, letter.encode_utf8(&mut [0; 4]));
+            }
+            Event::Eof => break,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+    let (name, value) = root?;
+    open.is_empty().then(|| Json::Map(vec![(name, value)]))
+}
+
+fn begin(start: &BytesStart<'_>) -> Option<Open> {
+    let name = local(start.name().as_ref());
+    let mut entries = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.ok()?;
+        let value = attribute.unescape_value().ok()?.into_owned();
+        entries.push((format!("-{}", local(attribute.key.as_ref())), Json::Text(value)));
+    }
+    Some(Open {
+        name,
+        entries,
+        text: String::new(),
+    })
+}
+
+/// A name without its prefix, as Go's decoder keeps the two apart.
+fn local(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    name.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+fn append(open: &mut [Open], text: &str) {
+    if let Some(element) = open.last_mut() {
+        element.text.push_str(text);
+    }
+}
+
+fn entity(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "apos" => Some('\''),
+        "quot" => Some('"'),
+        _ => None,
+    }
+}
+
+/// Hands a finished element to the one around it.
+fn close(element: Open, open: &mut [Open], root: &mut Option<(String, Json)>) {
+    let Open {
+        name,
+        mut entries,
+        text,
+    } = element;
+    let text = text.trim();
+    let value = if entries.is_empty() {
+        Json::Text(text.to_owned())
+    } else {
+        if !text.is_empty() {
+            entries.push(("#text".to_owned(), Json::Text(text.to_owned())));
+        }
+        Json::Map(entries)
+    };
+    match open.last_mut() {
+        Some(parent) => add(&mut parent.entries, name, value),
+        None => *root = Some((name, value)),
+    }
+}
+
+/// Elements of one name become a list.
+fn add(entries: &mut Vec<(String, Json)>, name: String, value: Json) {
+    match entries.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, Json::List(list))) => list.push(value),
+        Some((_, known)) => {
+            let first = std::mem::replace(known, Json::Null);
+            *known = Json::List(vec![first, value]);
+        }
+        None => entries.push((name, value)),
+    }
+}
