@@ -2,6 +2,9 @@
 //!
 //! Upstream: `pkg/scaling/executor`, `RequestScale`; facts semantics §3.2 to §3.5.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,7 +17,6 @@ use crate::condition::{self, seconds};
 use crate::desired::Desired;
 use crate::event::{Event, reason};
 use crate::metric::MetricName;
-use crate::pause::Pause;
 use crate::status::{Activity, StatusPatch};
 
 /// What one metric of one trigger says about activity.
@@ -443,9 +445,4 @@ impl Decision {
             Self::Hold(_) => "Hold",
         }
     }
-}
-
-/// Whether a pause leaves anything for the loop to do.
-pub fn loop_runs(pause: Pause) -> bool {
-    !pause.is_full()
 }

@@ -23,6 +23,22 @@ pub enum Activity {
     Some(BTreeMap<String, bool>),
 }
 
+/// A new value of `status.pausedReplicaCount`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PausedReplicas {
+    /// The target is held at this number.
+    At(i32),
+    /// The target is not held.
+    Nowhere,
+}
+
+impl From<Option<i32>> for PausedReplicas {
+    fn from(replicas: Option<i32>) -> Self {
+        replicas.map_or(Self::Nowhere, Self::At)
+    }
+}
+
 /// What changes in the status of a ScaledObject; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -41,8 +57,8 @@ pub struct StatusPatch {
     pub resource_metrics: Option<Vec<String>>,
     /// Name of the HPA.
     pub hpa_name: Option<String>,
-    /// The paused replicas; `Some(None)` clears them.
-    pub paused_replicas: Option<Option<i32>>,
+    /// The paused replicas.
+    pub paused_replicas: Option<PausedReplicas>,
     /// Scaler types, joined.
     pub triggers_types: Option<String>,
     /// Authentication names, joined.
@@ -118,7 +134,10 @@ impl StatusPatch {
         set("hpaName", self.hpa_name.as_ref().map(|name| json!(name)));
         set(
             "pausedReplicaCount",
-            self.paused_replicas.map(|replicas| json!(replicas)),
+            self.paused_replicas.map(|replicas| match replicas {
+                PausedReplicas::At(replicas) => json!(replicas),
+                PausedReplicas::Nowhere => Value::Null,
+            }),
         );
         set(
             "triggersTypes",
@@ -255,7 +274,7 @@ mod tests {
             hpa_name: Some("keda-hpa-so".to_owned()),
             external_metrics: Some(vec!["a".to_owned()]),
             resource_metrics: Some(Vec::new()),
-            paused_replicas: Some(None),
+            paused_replicas: Some(PausedReplicas::Nowhere),
             ..StatusPatch::default()
         };
         check(&patch, &current, &Value::Null);

@@ -36,7 +36,7 @@ pub(super) fn plan(object: &ScaledObject, seen: &Seen, pause: Pause) -> Plan {
         }
     }
     let mut status = StatusPatch {
-        paused_replicas: Some(pause.replicas()),
+        paused_replicas: Some(pause.replicas().into()),
         ..StatusPatch::default()
     };
     if let Some(to) = pause.replicas() {

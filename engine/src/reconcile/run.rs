@@ -14,7 +14,7 @@ use crate::event::{Event, EventType, reason};
 use crate::hpa_spec::{self, HpaError};
 use crate::metric::TriggerMetrics;
 use crate::pause::Pause;
-use crate::status::StatusPatch;
+use crate::status::{PausedReplicas, StatusPatch};
 use crate::validate::{Step, first_failure};
 
 /// Plans the reconcile.
@@ -101,7 +101,7 @@ fn pause(object: &ScaledObject, status: &mut StatusPatch, actions: &mut Vec<Acti
         .as_ref()
         .is_some_and(|status| status.paused_replica_count.is_some())
     {
-        status.paused_replicas = Some(None);
+        status.paused_replicas = Some(PausedReplicas::Nowhere);
     }
 }
 
