@@ -1,18 +1,17 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/tls"
-	"encoding/base64"
-	"net"
 
 	"kubectl-keda/tests/cluster/internal/pki"
 )
@@ -246,7 +245,7 @@ func (b *bed) restarts(t *testing.T) {
 	must(t, "start", "kube-apiserver", "--dir", b.Dir)
 	eventually(t, time.Minute, func() string {
 		if _, err := b.kubectl(t, "get", "configmap", "kept"); err != nil {
-			return "the restarted API server does not answer with what it had"
+			return "the restarted API server does not answer with what it had: " + err.Error()
 		}
 		return ""
 	})

@@ -4,6 +4,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,17 +61,16 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// run runs a verb of the test bed and returns its stdout.
+// run runs a verb of the test bed and returns its stdout; the error holds its stderr.
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	command := exec.Command(binary(t), args...)
 	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
-	if err != nil {
-		t.Logf("%s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	if err := command.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, stderr.String())
 	}
-	return stdout.String(), err
+	return stdout.String(), nil
 }
 
 // must is run for what may not fail.

@@ -85,8 +85,12 @@ func (b *bed) inside(t *testing.T, args ...string) string {
 func (b *bed) connects(t *testing.T) {
 	answers := map[string]bool{}
 	eventually(t, time.Minute, func() string {
-		answers[b.inside(t, "get", "http://web/")] = true
-		if len(answers) < 2 {
+		// kube-proxy and CoreDNS learn of a Service a moment after the pods behind it are ready.
+		answer, err := b.kubectl(t, "exec", "deployment/web", "--", "/probe", "get", "http://web/")
+		if err != nil {
+			return err.Error()
+		}
+		if answers[answer] = true; len(answers) < 2 {
 			return "the Service leads to one pod only"
 		}
 		return ""
@@ -157,7 +161,7 @@ func (b *bed) survivesKubelet(t *testing.T) {
 	must(t, "restart", "kubelet", "--dir", b.Dir)
 	eventually(t, time.Minute, func() string {
 		if _, err := b.kubectl(t, "exec", "deployment/web", "--", "/probe", "get", "http://web/"); err != nil {
-			return "kubelet does not answer after its restart"
+			return "after its restart, kubelet does not answer: " + err.Error()
 		}
 		return ""
 	})

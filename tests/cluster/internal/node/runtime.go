@@ -131,7 +131,8 @@ func (n *Node) startProxy(context.Context) error {
 	}
 	return n.start("kube-proxy", n.Layout.Exe(), "kube-proxy", n.verbosity(),
 		"--kubeconfig="+kubeconfig, "--hostname-override="+name, "--proxy-mode=iptables", "--cluster-cidr="+n.Slot.PodCIDR(),
-		"--oom-score-adj=0",
+		// Rules follow a change at once, not up to a second later.
+		"--oom-score-adj=0", "--iptables-min-sync-period=0s",
 		// These belong to the host's own network namespace, and cannot be set from here.
 		"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")
 }
