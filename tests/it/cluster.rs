@@ -45,7 +45,7 @@ pub(crate) fn tier() -> Tier {
 
 /// Crashes, on a cluster of their own: they would disturb every other case.
 pub(crate) fn faults() -> Tier {
-    Tier::new("faults")
+    Tier::new("cluster::faults")
         .needs(bed::binary())
         .needs(keda::controller_bin())
         .needs(keda::adapter_bin())

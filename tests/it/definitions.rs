@@ -34,7 +34,7 @@ const PRINTED: &[(&str, &str)] = &[
 
 /// The cases; they need the control plane alone.
 pub(crate) fn tier() -> Tier {
-    Tier::new("definitions")
+    Tier::new("cluster::definitions")
         .needs(bed::binary())
         .case("are_served_and_structural", served)
         .case("print_the_columns_of_keda", columns)

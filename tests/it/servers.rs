@@ -1,5 +1,7 @@
 //! Scalers against real servers on loopback: the exact value, zero, a lost server, its return, and refused logins.
 
+mod external;
+mod http;
 mod probe;
 mod redis;
 
@@ -7,12 +9,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use harness::tier::Tier;
-use harness::{redis as server, target_dir};
+use harness::{external_scaler, redis as server, target_dir};
 
 /// The cases; each starts servers of its own.
 pub(crate) fn tier() -> Tier {
     Tier::new("servers")
         .needs(server::available())
+        .needs(external_scaler::available())
         .case("redis_counts_every_kind_of_collection", redis::counts)
         .case("redis_with_password_and_tls", redis::password_and_tls)
         .case("redis_refuses_a_wrong_password_by_name", redis::wrong_password)
@@ -31,6 +34,12 @@ pub(crate) fn tier() -> Tier {
         )
         .case("redis_cluster_with_password_and_tls", redis::cluster_with_tls)
         .case("redis_sentinel_follows_the_master", redis::sentinel)
+        .case("metrics_api_logs_in_each_way", http::logins)
+        .case("metrics_api_reads_each_format", http::formats)
+        .case("metrics_api_failing_and_back", http::lost_and_back)
+        .case("metrics_api_trusts_the_given_authority_only", http::tls)
+        .case("external_scaler_gives_value_and_activity", external::values)
+        .case("external_push_streams", external::pushes)
 }
 
 /// A folder for the servers of one case.

@@ -31,11 +31,6 @@ pub(crate) async fn wrong_manifest() -> Result<()> {
             json!({"type": "reddis", "metadata": {}}),
             &["no scaler found for type: reddis"],
         ),
-        (
-            "timezone",
-            json!({"type": "cron", "metadata": {"timezone": "Mars/Base", "start": "0 0 * * *", "end": "1 0 * * *", "desiredReplicas": "1"}}),
-            &["Mars/Base"],
-        ),
     ];
     for (name, trigger, words) in cases {
         with_namespace(bed, &format!("wrong-{name}"), async |ns| {
