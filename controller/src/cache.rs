@@ -1,0 +1,250 @@
+//! Follows one kind of object and remembers the last state of each.
+//!
+//! Unlike a reflector's store, one cache takes several watches (one a watched namespace), and says what an object was before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use engine::desired::ObjectKey;
+use futures::{Stream, StreamExt as _};
+use kube::runtime::watcher::{self, Event};
+use kube::{Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure;
+
+/// Remembers objects of one kind. Cluster-scoped ones have an empty namespace.
+pub(crate) struct Cache<K> {
+    objects: RwLock<BTreeMap<ObjectKey, Arc<K>>>,
+    /// Watches that have not delivered their first list yet.
+    pending: watch::Sender<usize>,
+}
+
+/// What became of an object: what it was, what it is.
+pub(crate) struct Change<'a, K> {
+    /// Which one.
+    pub(crate) key: ObjectKey,
+    /// Before; absent if it is new.
+    pub(crate) old: Option<Arc<K>>,
+    /// Now; absent if it is gone.
+    pub(crate) new: Option<&'a Arc<K>>,
+}
+
+impl<K> Cache<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    /// An empty cache that waits for the first lists of so many watches.
+    pub(crate) fn new(watches: usize) -> Arc<Self> {
+        Arc::new(Self {
+            objects: RwLock::default(),
+            pending: watch::Sender::new(watches),
+        })
+    }
+
+    /// The last state of an object.
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        self.objects
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+
+    /// Every object, by key.
+    pub(crate) fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects
+            .iter()
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect()
+    }
+
+    /// Waits until every watch has delivered its first list.
+    pub(crate) async fn ready(&self) {
+        // An error means that the sender is gone, which is this very cache.
+        drop(self.pending.subscribe().wait_for(|pending| *pending == 0).await);
+    }
+
+    /// Follows `events` until `stop` and tells `changed` of every change. `what` names the kind in the log.
+    pub(crate) async fn follow(
+        self: Arc<Self>,
+        events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+        what: &'static str,
+        stop: CancellationToken,
+        changed: impl Fn(Change<'_, K>) + Send,
+    ) {
+        use kube::runtime::WatchStreamExt as _;
+        let mut stream = events.default_backoff().boxed();
+        let mut listing = BTreeSet::new();
+        let mut own = BTreeSet::new();
+        let mut first = true;
+        let mut complained = false;
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = stream.next() => event,
+            };
+            match event {
+                Some(Ok(event)) => {
+                    if complained {
+                        tracing::info!(what, "watching again");
+                        complained = false;
+                    }
+                    let done = self.take(event, &mut listing, &mut own, &changed);
+                    if done && std::mem::take(&mut first) {
+                        self.pending
+                            .send_modify(|pending| *pending = pending.saturating_sub(1));
+                    }
+                }
+                Some(Err(error)) => {
+                    // A watch that ended is opened again at once; that happens every few minutes and is no news.
+                    if !std::mem::replace(&mut complained, true) {
+                        tracing::warn!(
+                            what,
+                            error = failure::chain(&error),
+                            "the watch broke; trying again"
+                        );
+                    }
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Takes one event in; says whether a list is complete now.
+    fn take(
+        &self,
+        event: Event<K>,
+        listing: &mut BTreeSet<ObjectKey>,
+        own: &mut BTreeSet<ObjectKey>,
+        changed: &impl Fn(Change<'_, K>),
+    ) -> bool {
+        match event {
+            Event::Init => listing.clear(),
+            Event::InitApply(object) => {
+                listing.insert(key(&object));
+                own.insert(self.put(object, changed));
+            }
+            Event::Apply(object) => {
+                own.insert(self.put(object, changed));
+            }
+            Event::Delete(object) => {
+                let key = key(&object);
+                own.remove(&key);
+                self.remove(key, changed);
+            }
+            Event::InitDone => {
+                // What this watch knew and the list did not name went away while nobody watched.
+                let gone: Vec<ObjectKey> = own.difference(listing).cloned().collect();
+                for key in gone {
+                    own.remove(&key);
+                    self.remove(key, changed);
+                }
+                listing.clear();
+                return true;
+            }
+        }
+        false
+    }
+
+    fn put(&self, mut object: K, changed: &impl Fn(Change<'_, K>)) -> ObjectKey {
+        // Nobody here reads them, and they are half of an object's size.
+        object.meta_mut().managed_fields = None;
+        let key = key(&object);
+        let new = Arc::new(object);
+        let old = {
+            let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+            objects.insert(key.clone(), Arc::clone(&new))
+        };
+        changed(Change {
+            key: key.clone(),
+            old,
+            new: Some(&new),
+        });
+        key
+    }
+
+    fn remove(&self, key: ObjectKey, changed: &impl Fn(Change<'_, K>)) {
+        let old = self
+            .objects
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+        if old.is_some() {
+            changed(Change { key, old, new: None });
+        }
+    }
+}
+
+/// The key of an object.
+pub(crate) fn key<K: Resource>(object: &K) -> ObjectKey {
+    ObjectKey {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use std::cell::RefCell;
+
+    fn object(name: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.namespace = Some("ns".to_owned());
+        object.metadata.name = Some(name.to_owned());
+        object
+    }
+
+    fn run(events: Vec<Event<ConfigMap>>) -> (Vec<String>, Vec<String>) {
+        let cache = Cache::<ConfigMap>::new(1);
+        let log = RefCell::new(Vec::new());
+        let (mut listing, mut own) = (BTreeSet::new(), BTreeSet::new());
+        for event in events {
+            cache.take(event, &mut listing, &mut own, &|change: Change<'_, ConfigMap>| {
+                let what = match (change.old.is_some(), change.new.is_some()) {
+                    (false, true) => "new",
+                    (true, true) => "changed",
+                    _ => "gone",
+                };
+                log.borrow_mut().push(format!("{what} {}", change.key.name));
+            });
+        }
+        (
+            log.into_inner(),
+            cache.all().into_iter().map(|(key, _)| key.name).collect(),
+        )
+    }
+
+    #[test]
+    fn a_second_list_removes_what_it_does_not_name() {
+        let (log, left) = run(vec![
+            Event::Init,
+            Event::InitApply(object("a")),
+            Event::InitApply(object("b")),
+            Event::InitDone,
+            Event::Apply(object("c")),
+            Event::Init,
+            Event::InitApply(object("b")),
+            Event::InitDone,
+        ]);
+        assert_eq!(left, ["b"]);
+        assert_eq!(log, ["new a", "new b", "new c", "changed b", "gone a", "gone c"]);
+    }
+
+    #[test]
+    fn deletions_are_told_once() {
+        let (log, left) = run(vec![
+            Event::Apply(object("a")),
+            Event::Delete(object("a")),
+            Event::Delete(object("a")),
+        ]);
+        assert!(left.is_empty());
+        assert_eq!(log, ["new a", "gone a"]);
+    }
+}

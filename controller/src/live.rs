@@ -1,0 +1,398 @@
+//! What this process knows of one ScaledObject beyond the cluster's own record. All of it may be lost at any time without changing a
+//! decision: what must outlive a restart is in the object's status.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crds::{GroupVersionKindResource, ScaledObject};
+use engine::action::{Action, Failure};
+use engine::activate::{self, Observed, Source};
+use engine::desired::ObjectKey;
+use engine::explain;
+use engine::ledger::{Record, Ring, What};
+use engine::reconcile::{self, Outcome};
+use engine::report::DecisionReport;
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::Answer;
+use crate::triggers::Triggers;
+
+/// One ScaledObject of this process.
+pub(crate) struct Live {
+    /// Which one.
+    pub(crate) key: ObjectKey,
+    /// Held while the object is reconciled or an iteration of its loop acts: one at a time writes its status.
+    pub(crate) work: tokio::sync::Mutex<()>,
+    /// Held while triggers are built, so that they are built once.
+    pub(crate) building: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    ledgers: Arc<Ledgers>,
+}
+
+/// What all ledgers share.
+pub(crate) struct Ledgers {
+    /// Bytes that all of them take.
+    total: AtomicUsize,
+    /// Tells which object has something new.
+    changes: broadcast::Sender<ObjectKey>,
+}
+
+/// Bytes that all ledgers together may take; beyond, the one that grows gives up its older half.
+const CAP: usize = 32 * 1024 * 1024;
+/// Changes that a slow listener may lag behind before it is told to start over.
+const LAG: usize = 1024;
+
+impl Ledgers {
+    /// No ledgers yet.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            total: AtomicUsize::new(0),
+            changes: broadcast::Sender::new(LAG),
+        })
+    }
+
+    /// Tells of every object that has something new.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<ObjectKey> {
+        self.changes.subscribe()
+    }
+
+    /// Says that an object has something new.
+    pub(crate) fn changed(&self, key: &ObjectKey) {
+        if self.changes.receiver_count() > 0 {
+            // An error means that the last listener just left.
+            drop(self.changes.send(key.clone()));
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// The newest state of the object that we know.
+    latest: Option<Arc<ScaledObject>>,
+    target: Option<GroupVersionKindResource>,
+    triggers: Option<Arc<Triggers>>,
+    polled: BTreeMap<String, Answer>,
+    running: Option<Running>,
+    /// Resource version of the HPA that we wrote last.
+    hpa_version: Option<String>,
+    /// The last live read of each metric by the HPA.
+    read: BTreeMap<String, Answer>,
+    ring: Ring,
+    decision: Option<DecisionReport>,
+    replicas: Option<i32>,
+    next: Option<Timestamp>,
+}
+
+/// What is remembered for people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// The last answer of each metric, by name.
+    pub(crate) answers: BTreeMap<String, Answer>,
+    /// The last decision.
+    pub(crate) decision: Option<DecisionReport>,
+    /// The replicas as last read.
+    pub(crate) replicas: Option<i32>,
+    /// When the next poll begins.
+    pub(crate) next: Option<Timestamp>,
+    /// The ledger, oldest first.
+    pub(crate) records: Vec<Record>,
+}
+
+/// A scale loop that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    /// Generation of the object that it was started with.
+    pub(crate) generation: i64,
+    /// Ends it.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Live {
+    /// Knows nothing yet.
+    pub(crate) fn new(key: ObjectKey, ledgers: Arc<Ledgers>) -> Self {
+        Self {
+            key,
+            work: tokio::sync::Mutex::default(),
+            building: tokio::sync::Mutex::default(),
+            state: Mutex::default(),
+            ledgers,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest state of the object: what the watch saw, or what our own last write left behind. An object that was made anew
+    /// under the same name has nothing of the former one.
+    pub(crate) fn newest(&self, watched: &ScaledObject) -> Arc<ScaledObject> {
+        let mut state = self.state();
+        if let Some(known) = &state.latest {
+            if known.metadata.uid != watched.metadata.uid {
+                let (running, ring) = (state.running.take(), std::mem::take(&mut state.ring));
+                *state = State {
+                    running,
+                    ring,
+                    ..State::default()
+                };
+            } else if version(known) >= version(watched) {
+                return Arc::clone(known);
+            }
+        }
+        let object = Arc::new(watched.clone());
+        state.latest = Some(Arc::clone(&object));
+        object
+    }
+
+    /// Remembers the object as a write of ours left it.
+    pub(crate) fn wrote(&self, mut object: ScaledObject) -> Arc<ScaledObject> {
+        object.metadata.managed_fields = None;
+        let object = Arc::new(object);
+        self.state().latest = Some(Arc::clone(&object));
+        object
+    }
+
+    /// The resolved type of its target.
+    pub(crate) fn target(&self) -> Option<GroupVersionKindResource> {
+        self.state().target.clone()
+    }
+
+    /// Remembers the resolved type of its target.
+    pub(crate) fn set_target(&self, target: GroupVersionKindResource) {
+        self.state().target = Some(target);
+    }
+
+    /// The triggers, if they were built for that generation.
+    pub(crate) fn triggers(&self, generation: i64) -> Option<Arc<Triggers>> {
+        self.state()
+            .triggers
+            .clone()
+            .filter(|triggers| triggers.generation == generation)
+    }
+
+    /// Remembers the triggers, or forgets them.
+    pub(crate) fn set_triggers(&self, triggers: Option<Arc<Triggers>>) {
+        self.state().triggers = triggers;
+    }
+
+    /// What the last poll said of a metric.
+    pub(crate) fn polled(&self, metric: &str) -> Option<Answer> {
+        self.state().polled.get(metric).cloned()
+    }
+
+    /// Remembers a poll. Metrics that are gone go with it.
+    pub(crate) fn set_polled(&self, answers: &[Answer]) {
+        let polled = answers
+            .iter()
+            .map(|answer| (answer.metric.name.to_string(), answer.clone()))
+            .collect();
+        self.state().polled = polled;
+    }
+
+    /// The running loop.
+    pub(crate) fn running(&self) -> Option<Running> {
+        self.state().running.clone()
+    }
+
+    /// Remembers a loop, or that there is none; gives back the former one.
+    pub(crate) fn set_running(&self, running: Option<Running>) -> Option<Running> {
+        std::mem::replace(&mut self.state().running, running)
+    }
+
+    /// Remembers which HPA we wrote last.
+    pub(crate) fn wrote_hpa(&self, version: Option<String>) {
+        self.state().hpa_version = version;
+    }
+
+    /// Whether an HPA of that version is our own last write.
+    pub(crate) fn is_own_hpa(&self, version: Option<&String>) -> bool {
+        version.is_some() && self.state().hpa_version.as_ref() == version
+    }
+
+    /// Remembers when the next poll begins.
+    pub(crate) fn set_next(&self, next: Timestamp) {
+        self.state().next = Some(next);
+    }
+
+    /// Records what the loop saw and decided.
+    pub(crate) fn decided(&self, seen: &Observed, plan: &activate::Plan, now: Timestamp) {
+        let replicas = seen.replicas.as_ref().ok().copied();
+        let what = match (seen.source, seen.readings.first()) {
+            (Source::Push, Some(pushed)) => What::Push {
+                metric: pushed.metric.clone(),
+                replicas,
+                decision: plan.decision.clone(),
+            },
+            _ => What::Poll {
+                readings: seen.readings.clone(),
+                replicas,
+                decision: plan.decision.clone(),
+            },
+        };
+        let why = explain::decision(&plan.decision, &seen.readings, replicas);
+        {
+            let mut state = self.state();
+            state.replicas = replicas;
+            state.decision = Some(DecisionReport {
+                at: now,
+                decision: plan.decision.clone(),
+                why,
+            });
+        }
+        self.record(now, what);
+    }
+
+    /// Records how a reconcile ended.
+    pub(crate) fn planned(&self, plan: &reconcile::Plan) {
+        let mut outcome = match &plan.outcome {
+            Outcome::Ready => "ready".to_owned(),
+            Outcome::Paused => "paused".to_owned(),
+            Outcome::Finished => "finished".to_owned(),
+            Outcome::Failed(message) => format!("failed: {message}"),
+        };
+        if let Some(change) = &plan.hpa_change {
+            outcome.push_str("; the HPA is written because ");
+            outcome.push_str(change);
+        }
+        self.record(Timestamp::now(), What::Reconcile { outcome });
+    }
+
+    /// Records a read by the HPA.
+    pub(crate) fn note_read(&self, answer: &Answer, cached: bool) {
+        let value = match &answer.result {
+            Ok(samples) => Ok(samples
+                .first()
+                .map(|sample| sample.quantity().to_string())
+                .unwrap_or_default()),
+            Err(error) => Err(error.clone()),
+        };
+        if !cached {
+            self.state()
+                .read
+                .insert(answer.metric.name.to_string(), answer.clone());
+        }
+        self.record(
+            Timestamp::now(),
+            What::Read {
+                metric: answer.metric.name.clone(),
+                value,
+                cached,
+            },
+        );
+    }
+
+    /// Records an effect on the cluster.
+    pub(crate) fn note_write(&self, action: &Action, failure: Option<&Failure>) {
+        let what = What::Write {
+            action: action.to_string(),
+            error: failure.map(ToString::to_string),
+        };
+        self.record(Timestamp::now(), what);
+    }
+
+    /// Records a sentence.
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.record(Timestamp::now(), What::Note { text: text.into() });
+    }
+
+    fn record(&self, at: Timestamp, what: What) {
+        let mut state = self.state();
+        let before = state.ring.size();
+        state.ring.record(at, what);
+        let total = &self.ledgers.total;
+        if total.load(Ordering::Relaxed) + state.ring.size() > CAP + before {
+            let half = state.ring.size() / 2;
+            state.ring.shrink(half);
+        }
+        let after = state.ring.size();
+        if after >= before {
+            total.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            total.fetch_sub(before - after, Ordering::Relaxed);
+        }
+        drop(state);
+        self.ledgers.changed(&self.key);
+    }
+
+    /// What is remembered for people; the ledger only on request, as it is most of it.
+    pub(crate) fn memory(&self, records: bool) -> Memory {
+        let state = self.state();
+        let mut answers = state.polled.clone();
+        for (name, answer) in &state.read {
+            if answers.get(name).is_none_or(|polled| polled.at < answer.at) {
+                answers.insert(name.clone(), answer.clone());
+            }
+        }
+        Memory {
+            answers,
+            decision: state.decision.clone(),
+            replicas: state.replicas,
+            next: state.next.filter(|_| state.running.is_some()),
+            records: if records {
+                state.ring.iter().cloned().collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.ledgers
+            .total
+            .fetch_sub(self.state().ring.size(), Ordering::Relaxed);
+        self.ledgers.changed(&self.key);
+    }
+}
+
+/// Resource versions of one resource grow; since Kubernetes 1.35 that is a promise, before it was so all the same.
+fn version(object: &ScaledObject) -> u64 {
+    object
+        .resource_version()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(version: &str) -> ScaledObject {
+        let mut object = ScaledObject::new("so", crds::ScaledObjectSpec::default());
+        object.metadata.resource_version = Some(version.to_owned());
+        object.metadata.uid = Some("u".to_owned());
+        object
+    }
+
+    #[test]
+    fn our_own_write_counts_until_the_watch_is_newer() {
+        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new());
+        live.wrote(object("10"));
+        assert_eq!(
+            live.newest(&object("9")).resource_version().as_deref(),
+            Some("10")
+        );
+        assert_eq!(
+            live.newest(&object("11")).resource_version().as_deref(),
+            Some("11")
+        );
+        assert_eq!(
+            live.newest(&object("9")).resource_version().as_deref(),
+            Some("11")
+        );
+    }
+
+    #[test]
+    fn an_object_made_anew_is_not_the_one_we_wrote() {
+        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new());
+        live.wrote(object("10"));
+        let mut other = object("9");
+        other.metadata.uid = Some("v".to_owned());
+        assert_eq!(live.newest(&other).resource_version().as_deref(), Some("9"));
+    }
+}

@@ -1,0 +1,450 @@
+//! Prometheus metrics with KEDA's names and labels, so that dashboards and alerts go on working.
+//!
+//! The text is OpenMetrics; counters carry `_total` as upstream's do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Name and value of each label, in the order printed.
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counters = Family<Labels, Counter>;
+type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
+
+/// Seconds, as upstream's gRPC histogram has them.
+const RPC_BUCKETS: [f64; 14] = [
+    0.001, 0.01, 0.1, 0.3, 0.6, 1.0, 3.0, 6.0, 9.0, 20.0, 30.0, 60.0, 90.0, 120.0,
+];
+
+/// Every metric of the operator. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    value: Gauges,
+    latency: Gauges,
+    active: Gauges,
+    scaler_errors: Counters,
+    object_errors: Counters,
+    job_errors: Counters,
+    paused: Gauges,
+    loop_latency: Gauges,
+    triggers: Gauges,
+    resources: Gauges,
+    leader: Gauges,
+    queue_depth: Gauges,
+    reconciles: Counters,
+    rpc_started: Counters,
+    rpc_handled: Counters,
+    rpc_received: Counters,
+    rpc_sent: Counters,
+    rpc_seconds: Histograms,
+    /// What was written per object, so that it can be taken back when the object goes.
+    written: Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>,
+}
+
+/// One trigger's metric, as the common labels name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading<'a> {
+    /// Namespace of the object.
+    pub(crate) namespace: &'a str,
+    /// Name of the ScaledObject.
+    pub(crate) object: &'a str,
+    /// Name of the metric, with its index prefix.
+    pub(crate) metric: &'a str,
+    /// The trigger's name, else the scaler's name as upstream prints it.
+    pub(crate) scaler: &'a str,
+    /// Place in `spec.triggers`.
+    pub(crate) trigger_index: usize,
+}
+
+impl Reading<'_> {
+    fn labels(&self) -> Labels {
+        vec![
+            ("namespace", self.namespace.to_owned()),
+            ("metric", self.metric.to_owned()),
+            ("scaledObject", self.object.to_owned()),
+            ("scaler", self.scaler.to_owned()),
+            ("triggerIndex", self.trigger_index.to_string()),
+            ("type", "scaledobject".to_owned()),
+        ]
+    }
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        let build = Gauges::default();
+        build.get_or_create(&build_labels()).set(1.0);
+        registry.register("keda_build_info", "Version of this build", build);
+        let inner = Inner {
+            value: gauge(
+                &mut registry,
+                "keda_scaler_metrics_value",
+                "Last metric value handed out",
+            ),
+            latency: gauge(
+                &mut registry,
+                "keda_scaler_metrics_latency_seconds",
+                "Duration of the last metric read",
+            ),
+            active: gauge(&mut registry, "keda_scaler_active", "1 if the scaler is active"),
+            scaler_errors: counter(
+                &mut registry,
+                "keda_scaler_detail_errors",
+                "Failed reads of a scaler",
+            ),
+            object_errors: counter(
+                &mut registry,
+                "keda_scaled_object_errors",
+                "Errors of a ScaledObject",
+            ),
+            job_errors: counter(&mut registry, "keda_scaled_job_errors", "Errors of a ScaledJob"),
+            paused: gauge(
+                &mut registry,
+                "keda_scaled_object_paused",
+                "1 if the ScaledObject is paused",
+            ),
+            loop_latency: gauge(
+                &mut registry,
+                "keda_internal_scale_loop_latency_seconds",
+                "How late the last iteration of the scale loop began",
+            ),
+            triggers: gauge(&mut registry, "keda_trigger_registered_total", "Triggers by type"),
+            resources: gauge(
+                &mut registry,
+                "keda_resource_registered_total",
+                "Objects by type and namespace",
+            ),
+            leader: gauge(
+                &mut registry,
+                "leader_election_master_status",
+                "1 if this process leads",
+            ),
+            queue_depth: gauge(
+                &mut registry,
+                "workqueue_depth",
+                "Objects waiting for a reconcile",
+            ),
+            reconciles: counter(
+                &mut registry,
+                "controller_runtime_reconcile",
+                "Reconciles by result",
+            ),
+            rpc_started: rpc(&mut registry, "started"),
+            rpc_handled: rpc(&mut registry, "handled"),
+            rpc_received: rpc(&mut registry, "msg_received"),
+            rpc_sent: rpc(&mut registry, "msg_sent"),
+            rpc_seconds: {
+                let family = Histograms::new_with_constructor(|| Histogram::new(RPC_BUCKETS));
+                registry.register(
+                    "keda_internal_metricsservice_grpc_server_handling_seconds",
+                    "Time that a call took",
+                    family.clone(),
+                );
+                family
+            },
+            written: Mutex::default(),
+            registry,
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// The route that prints them.
+    pub(crate) fn routes(&self) -> Router {
+        let metrics = self.clone();
+        let print = move || {
+            let text = metrics.text();
+            async move {
+                (
+                    [(
+                        CONTENT_TYPE,
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                    )],
+                    text,
+                )
+            }
+        };
+        Router::new().route("/metrics", get(print))
+    }
+
+    /// The exposition text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.0.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# {error}\n# EOF\n"),
+        }
+    }
+
+    /// Records a value that was read, and how long the read took.
+    pub(crate) fn read(&self, reading: &Reading<'_>, value: f64, took: Duration) {
+        let labels = self.remember(reading);
+        self.0.value.get_or_create(&labels).set(value);
+        self.0.latency.get_or_create(&labels).set(took.as_secs_f64());
+        // Upstream counts from zero at the first read, so that a rate exists before the first error.
+        drop(self.0.scaler_errors.get_or_create(&labels));
+    }
+
+    /// Records a scaler's activity.
+    pub(crate) fn active(&self, reading: &Reading<'_>, active: bool) {
+        let labels = self.remember(reading);
+        self.0
+            .active
+            .get_or_create(&labels)
+            .set(f64::from(u8::from(active)));
+    }
+
+    /// Counts a failed read, for the scaler and for its object.
+    pub(crate) fn read_failed(&self, reading: &Reading<'_>) {
+        let labels = self.remember(reading);
+        self.0.scaler_errors.get_or_create(&labels).inc();
+        self.object_failed(reading.namespace, reading.object);
+    }
+
+    /// Counts an error of an object.
+    pub(crate) fn object_failed(&self, namespace: &str, object: &str) {
+        self.0
+            .object_errors
+            .get_or_create(&object_labels(namespace, object, "scaledObject"))
+            .inc();
+    }
+
+    /// Counts an error of a ScaledJob.
+    pub(crate) fn job_failed(&self, namespace: &str, object: &str) {
+        self.0
+            .job_errors
+            .get_or_create(&object_labels(namespace, object, "scaledJob"))
+            .inc();
+    }
+
+    /// Records whether an object is paused.
+    pub(crate) fn paused(&self, namespace: &str, object: &str, paused: bool) {
+        let labels = object_labels(namespace, object, "scaledObject");
+        self.0
+            .paused
+            .get_or_create(&labels)
+            .set(f64::from(u8::from(paused)));
+    }
+
+    /// Records how late an iteration of an object's loop began.
+    pub(crate) fn loop_began(&self, namespace: &str, object: &str, late: Duration) {
+        self.0
+            .loop_latency
+            .get_or_create(&loop_labels(namespace, object))
+            .set(late.as_secs_f64());
+    }
+
+    /// Takes back everything that names an object that is gone.
+    pub(crate) fn forget(&self, namespace: &str, object: &str) {
+        let key = (namespace.to_owned(), object.to_owned());
+        let written = self
+            .0
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+        for labels in written.into_iter().flatten() {
+            self.0.value.remove(&labels);
+            self.0.latency.remove(&labels);
+            self.0.active.remove(&labels);
+            self.0.scaler_errors.remove(&labels);
+        }
+        let labels = object_labels(namespace, object, "scaledObject");
+        self.0.object_errors.remove(&labels);
+        self.0.paused.remove(&labels);
+        self.0.loop_latency.remove(&loop_labels(namespace, object));
+    }
+
+    /// Replaces the counts of triggers by type.
+    pub(crate) fn set_triggers(&self, counts: &BTreeMap<String, usize>) {
+        self.0.triggers.clear();
+        for (kind, count) in counts {
+            self.0
+                .triggers
+                .get_or_create(&vec![("type", kind.clone())])
+                .set(*count as f64);
+        }
+    }
+
+    /// Replaces the counts of objects by type and namespace; cluster-wide ones are shown under `default`, as upstream does.
+    pub(crate) fn set_resources(&self, counts: &BTreeMap<(&'static str, String), usize>) {
+        self.0.resources.clear();
+        for ((kind, namespace), count) in counts {
+            let namespace = if namespace.is_empty() {
+                "default"
+            } else {
+                namespace
+            };
+            let labels = vec![("type", (*kind).to_owned()), ("namespace", namespace.to_owned())];
+            self.0.resources.get_or_create(&labels).set(*count as f64);
+        }
+    }
+
+    /// Records whether this process leads.
+    pub(crate) fn leads(&self, lease: &str, leads: bool) {
+        self.0
+            .leader
+            .get_or_create(&vec![("name", lease.to_owned())])
+            .set(f64::from(u8::from(leads)));
+    }
+
+    /// Records how many objects wait for a reconcile.
+    pub(crate) fn queued(&self, queue: &'static str, waiting: usize) {
+        self.0
+            .queue_depth
+            .get_or_create(&vec![("name", queue.to_owned())])
+            .set(waiting as f64);
+    }
+
+    /// Counts a reconcile.
+    pub(crate) fn reconciled(&self, controller: &'static str, result: &'static str) {
+        let labels = vec![
+            ("controller", controller.to_owned()),
+            ("result", result.to_owned()),
+        ];
+        self.0.reconciles.get_or_create(&labels).inc();
+    }
+
+    /// Counts one answered call of the metrics service.
+    pub(crate) fn rpc(&self, method: &'static str, code: tonic::Code, took: Duration) {
+        let labels: Labels = vec![
+            ("grpc_type", "unary".to_owned()),
+            ("grpc_service", "api.MetricsService".to_owned()),
+            ("grpc_method", method.to_owned()),
+        ];
+        self.0.rpc_started.get_or_create(&labels).inc();
+        self.0.rpc_received.get_or_create(&labels).inc();
+        self.0
+            .rpc_seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+        if code == tonic::Code::Ok {
+            self.0.rpc_sent.get_or_create(&labels).inc();
+        }
+        let mut handled = labels;
+        handled.push(("grpc_code", format!("{code:?}")));
+        self.0.rpc_handled.get_or_create(&handled).inc();
+    }
+
+    fn remember(&self, reading: &Reading<'_>) -> Labels {
+        let labels = reading.labels();
+        let key = (reading.namespace.to_owned(), reading.object.to_owned());
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = written.entry(key).or_default();
+        if !known.contains(&labels) {
+            known.insert(labels.clone());
+        }
+        labels
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauges {
+    let family = Gauges::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counters {
+    let family = Counters::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn rpc(registry: &mut Registry, what: &str) -> Counters {
+    counter(
+        registry,
+        &format!("keda_internal_metricsservice_grpc_server_{what}"),
+        "Calls of the metrics service",
+    )
+}
+
+fn object_labels(namespace: &str, object: &str, label: &'static str) -> Labels {
+    vec![("namespace", namespace.to_owned()), (label, object.to_owned())]
+}
+
+fn loop_labels(namespace: &str, object: &str) -> Labels {
+    vec![
+        ("namespace", namespace.to_owned()),
+        ("type", "scaledobject".to_owned()),
+        ("resource", object.to_owned()),
+    ]
+}
+
+fn build_labels() -> Labels {
+    vec![
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        (
+            "git_commit",
+            option_env!("GIT_COMMIT").unwrap_or("unknown").to_owned(),
+        ),
+        ("goversion", "none".to_owned()),
+        ("goos", std::env::consts::OS.to_owned()),
+        ("goarch", std::env::consts::ARCH.to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READING: Reading<'_> = Reading {
+        namespace: "ns",
+        object: "so",
+        metric: "s0-jobs",
+        scaler: "redisScaler",
+        trigger_index: 0,
+    };
+
+    #[test]
+    fn names_and_labels_are_upstreams() {
+        let metrics = Metrics::new();
+        metrics.read(&READING, 5.0, Duration::from_millis(20));
+        metrics.active(&READING, true);
+        metrics.read_failed(&READING);
+        let text = metrics.text();
+        let labels = r#"{namespace="ns",metric="s0-jobs",scaledObject="so",scaler="redisScaler",triggerIndex="0",type="scaledobject"}"#;
+        for line in [
+            format!("keda_scaler_metrics_value{labels} 5.0"),
+            format!("keda_scaler_metrics_latency_seconds{labels} 0.02"),
+            format!("keda_scaler_active{labels} 1.0"),
+            format!("keda_scaler_detail_errors_total{labels} 1"),
+            r#"keda_scaled_object_errors_total{namespace="ns",scaledObject="so"} 1"#.to_owned(),
+        ] {
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_object_leaves_nothing() {
+        let metrics = Metrics::new();
+        metrics.read(&READING, 5.0, Duration::ZERO);
+        metrics.paused("ns", "so", true);
+        metrics.loop_began("ns", "so", Duration::ZERO);
+        metrics.forget("ns", "so");
+        assert!(!metrics.text().contains(r#""so""#), "{}", metrics.text());
+    }
+
+    #[test]
+    fn rpc_calls_are_counted_by_code() {
+        let metrics = Metrics::new();
+        metrics.rpc("GetMetrics", tonic::Code::Ok, Duration::from_millis(2));
+        assert!(metrics.text().contains(
+            r#"keda_internal_metricsservice_grpc_server_handled_total{grpc_type="unary",grpc_service="api.MetricsService",grpc_method="GetMetrics",grpc_code="OK"} 1"#
+        ) || metrics.text().contains(r#"grpc_code="Ok"} 1"#));
+    }
+}

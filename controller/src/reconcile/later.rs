@@ -1,0 +1,101 @@
+//! Kinds that this version does not work on yet: they get a condition and an Event that say so, never silence.
+
+use std::sync::Arc;
+
+use engine::action::Action;
+use engine::desired::ObjectKey;
+use engine::event::{Event, EventType, reason};
+use engine::reconcile::{JOB_NOT_YET, scaled_job as plan_scaled_job};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource as _;
+use kube::api::Api;
+use serde_json::Value;
+
+use super::{PATIENT, Verdict};
+use crate::execute::{code, refused};
+use crate::operator::Operator;
+
+/// What a CloudEventSource is told.
+const SOURCE_NOT_YET: &str = "`CloudEventSource` is not in this version yet: no CloudEvents are sent";
+
+/// Answers a ScaledJob.
+pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
+    let api: Api<crds::ScaledJob> = Api::namespaced(operator.client.clone(), &key.namespace);
+    let object = match api.get_opt(&key.name).await {
+        Ok(Some(object)) => object,
+        Ok(None) => return Verdict::Done,
+        Err(error) => return later(key, error),
+    };
+    operator.metrics.job_failed(&key.namespace, &key.name);
+    let current = serde_json::to_value(&object.status).unwrap_or(Value::Null);
+    for action in plan_scaled_job(&object).actions {
+        let written = match &action {
+            Action::PatchObject(patch) => match patch.against(&object.metadata) {
+                Some(value) => operator
+                    .writer
+                    .patch_metadata(&api, &key.name, &value)
+                    .await
+                    .map(drop),
+                None => Ok(()),
+            },
+            Action::PatchStatus(patch) => match patch.against(&current) {
+                Some(value) => operator
+                    .writer
+                    .patch_status(&api, &key.name, &value)
+                    .await
+                    .map(drop),
+                None => Ok(()),
+            },
+            Action::Emit(event) => {
+                operator.events.emit(&object.object_ref(&()), event.clone());
+                Ok(())
+            }
+            other => {
+                tracing::debug!(%other, "a ScaledJob is only answered");
+                Ok(())
+            }
+        };
+        if let Err(error) = written {
+            return later(key, error);
+        }
+    }
+    tracing::warn!(namespace = key.namespace, name = key.name, "{JOB_NOT_YET}");
+    Verdict::Done
+}
+
+/// Answers a CloudEventSource, once a change.
+pub(super) async fn cloud_event_source(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
+    let Some(seen) = operator.caches.cloud_event_sources.get(key) else {
+        return Verdict::Done;
+    };
+    let regarding = ObjectReference {
+        api_version: Some("eventing.keda.sh/v1alpha1".to_owned()),
+        kind: Some("CloudEventSource".to_owned()),
+        namespace: Some(key.namespace.clone()),
+        name: Some(key.name.clone()),
+        uid: seen.metadata.uid.clone(),
+        resource_version: seen.metadata.resource_version.clone(),
+        ..ObjectReference::default()
+    };
+    let api: Api<crds::CloudEventSource> = Api::namespaced(operator.client.clone(), &key.namespace);
+    let condition = serde_json::json!({
+        "type": "Active", "status": "False", "reason": "CloudEventSourceFailed", "message": SOURCE_NOT_YET,
+    });
+    let patch = serde_json::json!({ "status": { "conditions": [condition] } });
+    match operator.writer.patch_status(&api, &key.name, &patch).await {
+        Ok(_) => {}
+        Err(error) if code(&error) == Some(404) => return Verdict::Done,
+        Err(error) => return later(key, error),
+    }
+    operator.events.emit(
+        &regarding,
+        Event::emitted(EventType::Warning, reason::SCALER_INFO, SOURCE_NOT_YET),
+    );
+    tracing::warn!(namespace = key.namespace, name = key.name, "{SOURCE_NOT_YET}");
+    Verdict::Done
+}
+
+fn later(key: &ObjectKey, error: kube::Error) -> Verdict {
+    tracing::warn!(namespace = key.namespace, name = key.name, error = %refused(error), "cannot answer the object");
+    Verdict::Again(PATIENT)
+}

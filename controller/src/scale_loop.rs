@@ -1,0 +1,335 @@
+//! The scale loop: one task an object. It polls the triggers, lets the engine decide, and carries the decision out.
+//!
+//! Polls are aligned by question: objects with the same trigger and interval ask at the same moments, so that one request answers
+//! them all; different ones are spread over the interval.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::ScaledObject;
+use engine::action::ScaleTarget;
+use engine::activate::{self, HpaScaling, Observed, Reading, Source, TriggerReading};
+use engine::desired::{self, Desired, ObjectKey};
+use engine::event::Event;
+use engine::metric::{MetricName, TriggerMetrics};
+use jiff::Timestamp;
+use kube::Resource as _;
+use kube::core::subresource::Scale;
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::{Answer, Subject};
+use crate::execute::Executor;
+use crate::failure;
+use crate::live::{Live, Running};
+use crate::observe::target::replicas;
+use crate::operator::{Operator, Work};
+use crate::push;
+
+/// Starts the loop of an object, or replaces the one that runs.
+pub(crate) fn start(operator: &Arc<Operator>, live: &Arc<Live>, generation: i64) {
+    let stop = operator.stop.child_token();
+    if let Some(former) = live.set_running(Some(Running {
+        generation,
+        stop: stop.clone(),
+    })) {
+        former.stop.cancel();
+    }
+    let (operator_, live) = (Arc::clone(operator), Arc::clone(live));
+    operator
+        .loops
+        .spawn(async move { run(operator_, live, stop).await });
+}
+
+/// Stops the loop of an object and drops what it cached.
+pub(crate) fn stop(live: &Live) {
+    if let Some(running) = live.set_running(None) {
+        running.stop.cancel();
+    }
+    live.set_triggers(None);
+    live.set_polled(&[]);
+}
+
+async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) {
+    let mut due = Timestamp::now();
+    let mut pushes = push::Pushes::default();
+    loop {
+        let now = Timestamp::now();
+        let late = Duration::try_from(now - due).unwrap_or_default();
+        operator
+            .metrics
+            .loop_began(&live.key.namespace, &live.key.name, late);
+        let interval = match iterate(&operator, &live, &stop, &mut pushes).await {
+            Some(interval) => interval,
+            None => return,
+        };
+        due = next(Timestamp::now(), interval.0, interval.1);
+        live.set_next(due);
+        let pause = Duration::try_from(due - Timestamp::now()).unwrap_or_default();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// The next moment of a phase, at most one interval from now.
+fn next(now: Timestamp, interval: Duration, phase: Duration) -> Timestamp {
+    let (interval, phase) = (interval.as_millis().max(1), phase.as_millis());
+    let present = u128::try_from(now.as_millisecond()).unwrap_or_default();
+    let past = (present + interval - phase % interval) % interval;
+    let left = i64::try_from(interval - past).unwrap_or(i64::MAX);
+    now.saturating_add(jiff::SignedDuration::from_millis(left))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// The phase of an object: the same for all that put the same questions.
+fn phase(object: &ScaledObject, interval: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    for trigger in &object.spec.triggers {
+        (&trigger.type_, &trigger.metadata).hash(&mut hasher);
+    }
+    let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
+    Duration::from_millis(hasher.finish() % millis)
+}
+
+/// Polls once; says interval and phase, or `None` if the loop has nothing more to do.
+async fn iterate(
+    operator: &Arc<Operator>,
+    live: &Arc<Live>,
+    stop: &CancellationToken,
+    pushes: &mut push::Pushes,
+) -> Option<(Duration, Duration)> {
+    let object = operator.object(&live.key).ok()?;
+    let retry = (Duration::from_secs(30), Duration::ZERO);
+    let Ok(want) = desired::validate(&object) else {
+        return Some(retry);
+    };
+    let interval = Duration::try_from(want.polling_interval).unwrap_or(retry.0);
+    let polled = tokio::select! {
+        polled = poll(operator, live, &object) => polled,
+        () = stop.cancelled() => return None,
+    };
+    if let Some(subject) = &polled.subject {
+        pushes.follow(operator, live, subject, stop);
+    }
+    // From here on the iteration is finished even when the process stops: a write in flight is never torn.
+    let _exclusive = live.work.lock().await;
+    if stop.is_cancelled() {
+        return None;
+    }
+    let object = operator.object(&live.key).ok()?;
+    act(operator, live, &object, polled.readings, Source::Poll).await;
+    Some((interval, phase(&object, interval)))
+}
+
+/// What the triggers said.
+struct Polled {
+    subject: Option<Subject>,
+    readings: Vec<TriggerReading>,
+}
+
+async fn poll(operator: &Arc<Operator>, live: &Arc<Live>, object: &Arc<ScaledObject>) -> Polled {
+    let subject = match operator.subject(&live.key).await {
+        Ok(subject) => subject,
+        Err(message) => {
+            operator
+                .events
+                .emit(&object.object_ref(&()), Event::scaler_failed(message.clone()));
+            operator
+                .metrics
+                .object_failed(&live.key.namespace, &live.key.name);
+            return Polled {
+                subject: None,
+                readings: all_failed(object, &message),
+            };
+        }
+    };
+    let answers = operator.asker.all(&subject).await;
+    live.set_polled(&answers);
+    for answer in &answers {
+        if answer.result.is_err() {
+            operator.read_failed(&subject, answer);
+        }
+    }
+    let readings = readings(&subject, &answers);
+    Polled {
+        subject: Some(subject),
+        readings,
+    }
+}
+
+/// The readings of triggers that could not even be built.
+fn all_failed(object: &ScaledObject, message: &str) -> Vec<TriggerReading> {
+    let names = object
+        .status
+        .as_ref()
+        .map(|status| status.external_metric_names.clone())
+        .unwrap_or_default();
+    let failed = |(trigger, name): (usize, String)| TriggerReading {
+        trigger,
+        metric: MetricName::new(name),
+        value: None,
+        reading: Reading::Failed(message.to_owned()),
+    };
+    names.into_iter().enumerate().map(failed).collect()
+}
+
+/// What the engine reads of the answers, in the order of the triggers.
+fn readings(subject: &Subject, answers: &[Answer]) -> Vec<TriggerReading> {
+    let mut readings = Vec::new();
+    for (index, slot) in subject.triggers.slots.iter().enumerate() {
+        if let TriggerMetrics::Resource(resource) = slot.metrics() {
+            let metric = MetricName::new(resource.resource.as_str());
+            readings.push(TriggerReading {
+                trigger: index,
+                metric,
+                value: None,
+                reading: Reading::Resource,
+            });
+        }
+        for answer in answers.iter().filter(|answer| answer.index == index) {
+            let reading = match &answer.result {
+                Err(error) => Reading::Failed(error.clone()),
+                Ok(_) if answer.active() => Reading::Active,
+                Ok(_) => Reading::Inactive,
+            };
+            readings.push(TriggerReading {
+                trigger: index,
+                metric: answer.metric.name.clone(),
+                value: answer.value(),
+                reading,
+            });
+        }
+    }
+    readings
+}
+
+/// Lets the engine decide on readings, and carries its plan out. The caller holds the object's lock.
+pub(crate) async fn act(
+    operator: &Arc<Operator>,
+    live: &Arc<Live>,
+    object: &Arc<ScaledObject>,
+    readings: Vec<TriggerReading>,
+    source: Source,
+) {
+    let Ok(want) = desired::validate(object) else {
+        return;
+    };
+    let (seen, scale) = observe(operator, live, object, &want, readings, source).await;
+    let now = Timestamp::now();
+    let plan = activate::plan(&want, &seen, now);
+    live.decided(&seen, &plan, now);
+    let mut executor = Executor::new(operator, live, Arc::clone(object), scale);
+    if let Err((position, failure)) = executor.run(&plan.actions).await {
+        // A failure of these as well is in log and ledger; the next iteration begins anew.
+        drop(
+            executor
+                .run(&plan.after_failure(&plan.actions[position], &failure))
+                .await,
+        );
+        // Somebody else moved the target: look again at once instead of an interval later.
+        if let engine::action::Failure::Stale(_) = failure {
+            operator.queue.add(Work::ScaledObject(live.key.clone()));
+        }
+    }
+}
+
+/// Reads what the engine needs besides the triggers.
+async fn observe(
+    operator: &Operator,
+    live: &Live,
+    object: &ScaledObject,
+    want: &Desired,
+    readings: Vec<TriggerReading>,
+    source: Source,
+) -> (Observed, Option<Scale>) {
+    let status = object.status.as_ref();
+    let gvkr = live
+        .target()
+        .or_else(|| status?.scale_target_gvkr.clone())
+        .unwrap_or_default();
+    let ObjectKey { namespace, name: _ } = &live.key;
+    let scale = operator.targets.scale(&gvkr, namespace, &want.target.name).await;
+    let hpa_name = status.and_then(|status| status.hpa_name.clone());
+    let hpa = hpa_name.and_then(|name| operator.caches.hpas.get(&ObjectKey::new(namespace.clone(), name)));
+    let observed = Observed {
+        target: ScaleTarget {
+            gvkr,
+            namespace: namespace.clone(),
+            name: want.target.name.clone(),
+        },
+        replicas: scale
+            .as_ref()
+            .map(replicas)
+            .map_err(|error| failure::chain(error)),
+        readings,
+        last_active: status
+            .and_then(|status| status.last_active_time.as_ref())
+            .map(|time| time.0),
+        conditions: status.map(|status| status.conditions.clone()).unwrap_or_default(),
+        hpa: hpa.and_then(|hpa| scaling(&hpa)),
+        source,
+    };
+    (observed, scale.ok())
+}
+
+/// The `ScalingActive` condition of an HPA.
+fn scaling(hpa: &k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler) -> Option<HpaScaling> {
+    let conditions = hpa.status.as_ref()?.conditions.as_ref()?;
+    let condition = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ScalingActive")?;
+    Some(HpaScaling {
+        status: condition.status.as_str().into(),
+        reason: condition.reason.clone().unwrap_or_default(),
+        message: condition.message.clone().unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(now: &str, interval: u64, phase: u64, expected: &str) {
+        let now: Timestamp = now.parse().unwrap();
+        let next = next(now, Duration::from_secs(interval), Duration::from_secs(phase));
+        assert_eq!(next, expected.parse().unwrap());
+    }
+
+    #[test]
+    fn the_next_poll_is_the_next_moment_of_the_phase() {
+        check("2026-01-01T00:00:00Z", 30, 10, "2026-01-01T00:00:10Z");
+        check("2026-01-01T00:00:10Z", 30, 10, "2026-01-01T00:00:40Z");
+        check("2026-01-01T00:00:39.999Z", 30, 10, "2026-01-01T00:00:40Z");
+        check("2026-01-01T00:00:41Z", 30, 0, "2026-01-01T00:01:00Z");
+    }
+
+    #[test]
+    fn the_same_question_has_the_same_phase() {
+        let object = |name: &str, key: &str| {
+            let trigger = crds::Trigger {
+                type_: "redis".into(),
+                metadata: [("listName".into(), key.into())].into(),
+                ..Default::default()
+            };
+            ScaledObject::new(
+                name,
+                crds::ScaledObjectSpec {
+                    triggers: vec![trigger],
+                    ..Default::default()
+                },
+            )
+        };
+        let interval = Duration::from_secs(30);
+        assert_eq!(
+            phase(&object("a", "jobs"), interval),
+            phase(&object("b", "jobs"), interval)
+        );
+        assert_ne!(
+            phase(&object("a", "jobs"), interval),
+            phase(&object("a", "mails"), interval)
+        );
+    }
+}
