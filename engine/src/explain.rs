@@ -21,13 +21,20 @@ pub fn decision(decision: &Decision, readings: &[TriggerReading], replicas: Opti
     };
     match decision {
         Decision::Activate { to } => format!("{because}, and the target had {now}: it was scaled to {to}"),
-        Decision::StayActive => format!("{because}: the HPA decides between the bounds, the target has {now}"),
+        Decision::StayActive => {
+            format!("{because}: the HPA decides between the bounds, the target has {now}")
+        }
         Decision::Deactivate { to } => {
             format!("no trigger is active and the cooldown is over: the target went from {now} to {to}")
         }
-        Decision::RaiseToMin { to } => format!("the target had {now}, below the minimum of {to}: it was raised"),
+        Decision::RaiseToMin { to } => {
+            format!("the target had {now}, below the minimum of {to}: it was raised")
+        }
         Decision::CoolDown { until } => {
-            format!("no trigger is active: the target keeps {now} until the cooldown ends at {}", seconds(*until))
+            format!(
+                "no trigger is active: the target keeps {now} until the cooldown ends at {}",
+                seconds(*until)
+            )
         }
         Decision::Hold(why) => hold(*why, readings, &now),
     }
@@ -37,33 +44,58 @@ fn hold(why: Why, readings: &[TriggerReading], now: &str) -> String {
     let active = names(readings, &Reading::Active);
     match why {
         Why::Paused => format!("an annotation pauses the object: the target keeps {now}"),
-        Why::ScaleOutPaused => format!("triggers are active, but an annotation pauses scaling out: the target keeps {now}"),
-        Why::ScaleInPaused => format!("no trigger is active, but an annotation pauses scaling in: the target keeps {now}"),
+        Why::ScaleOutPaused => {
+            format!("triggers are active, but an annotation pauses scaling out: the target keeps {now}")
+        }
+        Why::ScaleInPaused => {
+            format!("no trigger is active, but an annotation pauses scaling in: the target keeps {now}")
+        }
         Why::SomeTriggersFailed => {
-            let who = if active.is_empty() { "the object".to_owned() } else { active };
-            format!("{who} is active, so the HPA goes on, although triggers failed ({})", failures(readings))
+            let who = if active.is_empty() {
+                "the object".to_owned()
+            } else {
+                active
+            };
+            format!(
+                "{who} is active, so the HPA goes on, although triggers failed ({})",
+                failures(readings)
+            )
         }
         Why::TriggersFailed => {
-            format!("triggers failed ({}): without them nothing is scaled in, the target keeps {now}", failures(readings))
+            format!(
+                "triggers failed ({}): without them nothing is scaled in, the target keeps {now}",
+                failures(readings)
+            )
         }
-        Why::ReplicasUnknown => "the replicas of the target could not be read: nothing is done until they can".to_owned(),
+        Why::ReplicasUnknown => {
+            "the replicas of the target could not be read: nothing is done until they can".to_owned()
+        }
         Why::AlreadyThere => format!("no trigger is active, and {now} is what that means"),
         Why::NothingPushed => "a push asked for nothing".to_owned(),
     }
 }
 
 fn count(replicas: i32) -> String {
-    if replicas == 1 { "1 replica".to_owned() } else { format!("{replicas} replicas") }
+    if replicas == 1 {
+        "1 replica".to_owned()
+    } else {
+        format!("{replicas} replicas")
+    }
 }
 
 fn names(readings: &[TriggerReading], state: &Reading) -> String {
-    let list: Vec<&str> =
-        readings.iter().filter(|trigger| trigger.reading == *state).map(|trigger| trigger.metric.as_str()).collect();
+    let list: Vec<&str> = readings
+        .iter()
+        .filter(|trigger| trigger.reading == *state)
+        .map(|trigger| trigger.metric.as_str())
+        .collect();
     list.join(", ")
 }
 
 fn reading(trigger: &TriggerReading) -> String {
-    let value = trigger.value.map_or_else(String::new, |value| format!("={}", Quantity::from_f64_milli(value)));
+    let value = trigger.value.map_or_else(String::new, |value| {
+        format!("={}", Quantity::from_f64_milli(value))
+    });
     match &trigger.reading {
         Reading::Active => format!("{}{value} active", trigger.metric),
         Reading::Inactive => format!("{}{value} not active", trigger.metric),
@@ -75,23 +107,42 @@ fn reading(trigger: &TriggerReading) -> String {
 /// One record of the ledger as a line without its time.
 pub fn record(record: &Record) -> String {
     let text = match &record.what {
-        What::Poll { readings, replicas, decision } => {
+        What::Poll {
+            readings,
+            replicas,
+            decision,
+        } => {
             let seen: Vec<String> = readings.iter().map(reading).collect();
             let replicas = replicas.map_or_else(String::new, |replicas| format!(", {}", count(replicas)));
             format!("poll: {}{replicas} -> {decision}", seen.join("; "))
         }
         What::Push { metric, decision, .. } => format!("push: {metric} active -> {decision}"),
-        What::Read { metric, value: Ok(value), cached } => {
+        What::Read {
+            metric,
+            value: Ok(value),
+            cached,
+        } => {
             let source = if *cached { " (from the last poll)" } else { "" };
             format!("read by the HPA: {metric}={value}{source}")
         }
-        What::Read { metric, value: Err(error), .. } => format!("read by the HPA: {metric} failed: {error}"),
+        What::Read {
+            metric,
+            value: Err(error),
+            ..
+        } => format!("read by the HPA: {metric} failed: {error}"),
         What::Write { action, error: None } => format!("wrote: {action}"),
-        What::Write { action, error: Some(error) } => format!("could not {action}: {error}"),
+        What::Write {
+            action,
+            error: Some(error),
+        } => format!("could not {action}: {error}"),
         What::Reconcile { outcome } => format!("reconciled: {outcome}"),
         What::Note { text } => text.clone(),
     };
-    if record.count > 1 { format!("{text} (x{}, until {})", record.count, seconds(record.until)) } else { text }
+    if record.count > 1 {
+        format!("{text} (x{}, until {})", record.count, seconds(record.until))
+    } else {
+        text
+    }
 }
 
 /// The explanation of one object.
@@ -112,18 +163,30 @@ pub fn object(report: &ObjectReport, now: Timestamp) -> Explanation {
     let mut because = Vec::new();
     let mut next = Vec::new();
     for type_ in [ConditionType::Ready, ConditionType::HpaActive] {
-        if let Some(condition) = find_condition(&report.conditions, &type_).filter(|condition| !condition.is_true()) {
+        if let Some(condition) =
+            find_condition(&report.conditions, &type_).filter(|condition| !condition.is_true())
+        {
             because.push(format!("{type_} is {}: {}", condition.status, condition.message));
         }
     }
-    for trigger in report.triggers.iter().filter_map(|trigger| trigger.error.as_ref().map(|error| (trigger, error))) {
-        because.push(format!("trigger {} ({}) failed: {}", trigger.0.index, trigger.0.type_, trigger.1));
+    for trigger in report
+        .triggers
+        .iter()
+        .filter_map(|trigger| trigger.error.as_ref().map(|error| (trigger, error)))
+    {
+        because.push(format!(
+            "trigger {} ({}) failed: {}",
+            trigger.0.index, trigger.0.type_, trigger.1
+        ));
     }
     if let Some(decision) = &report.decision {
         because.push(decision.why.clone());
         if let Decision::CoolDown { until } = decision.decision {
             let to = report.replicas.idle.unwrap_or(report.replicas.min);
-            next.push(format!("if no trigger becomes active, the target goes to {to} {}", when(until, now)));
+            next.push(format!(
+                "if no trigger becomes active, the target goes to {to} {}",
+                when(until, now)
+            ));
         }
     }
     if report.pause.is_on() {
@@ -132,8 +195,18 @@ pub fn object(report: &ObjectReport, now: Timestamp) -> Explanation {
     if let Some(poll) = report.next_poll {
         next.push(format!("the triggers are polled again {}", when(poll, now)));
     }
-    let acted = report.ledger.iter().filter(|entry| is_act(&entry.what)).map(|entry| (entry.at, record(entry))).collect();
-    Explanation { now: headline(report), because, next, acted }
+    let acted = report
+        .ledger
+        .iter()
+        .filter(|entry| is_act(&entry.what))
+        .map(|entry| (entry.at, record(entry)))
+        .collect();
+    Explanation {
+        now: headline(report),
+        because,
+        next,
+        acted,
+    }
 }
 
 /// Whether a record says that something changed or was tried.
@@ -142,7 +215,9 @@ fn is_act(what: &What) -> bool {
         What::Write { .. } | What::Push { .. } | What::Note { .. } => true,
         What::Poll { decision, .. } => !matches!(
             decision,
-            Decision::StayActive | Decision::CoolDown { .. } | Decision::Hold(Why::AlreadyThere | Why::Paused)
+            Decision::StayActive
+                | Decision::CoolDown { .. }
+                | Decision::Hold(Why::AlreadyThere | Why::Paused)
         ),
         What::Read { value, .. } => value.is_err(),
         What::Reconcile { .. } => false,
@@ -150,16 +225,30 @@ fn is_act(what: &What) -> bool {
 }
 
 fn headline(report: &ObjectReport) -> String {
-    let replicas = report.replicas.current.map_or_else(|| "an unknown number of replicas".to_owned(), count);
-    let subject = format!("{} {}/{} holds {} at {replicas}", report.kind, report.namespace, report.name, report.target);
+    let replicas = report
+        .replicas
+        .current
+        .map_or_else(|| "an unknown number of replicas".to_owned(), count);
+    let subject = format!(
+        "{} {}/{} holds {} at {replicas}",
+        report.kind, report.namespace, report.name, report.target
+    );
     let bounds = format!("between {} and {}", report.replicas.min, report.replicas.max);
-    if report.pause.is_full() { format!("{subject} because it is paused") } else { format!("{subject}, {bounds}") }
+    if report.pause.is_full() {
+        format!("{subject} because it is paused")
+    } else {
+        format!("{subject}, {bounds}")
+    }
 }
 
 /// A moment relative to now: `in 12s`, `at once`.
 fn when(time: Timestamp, now: Timestamp) -> String {
     let left = time.duration_since(now);
-    if left <= SignedDuration::ZERO { "at once".to_owned() } else { format!("in {}", span(left)) }
+    if left <= SignedDuration::ZERO {
+        "at once".to_owned()
+    } else {
+        format!("in {}", span(left))
+    }
 }
 
 /// A duration in the two largest units that say something.
@@ -185,14 +274,29 @@ mod tests {
     }
 
     fn active(metric: &str, value: f64) -> TriggerReading {
-        TriggerReading { trigger: 0, metric: MetricName::new(metric), value: Some(value), reading: Reading::Active }
+        TriggerReading {
+            trigger: 0,
+            metric: MetricName::new(metric),
+            value: Some(value),
+            reading: Reading::Active,
+        }
     }
 
     #[test]
     fn decisions_are_sentences() {
-        let text = decision(&Decision::Activate { to: 1 }, &[active("s0-redis-jobs", 200.0)], Some(0));
-        assert_eq!(text, "s0-redis-jobs wants work done, and the target had 0 replicas: it was scaled to 1");
-        let failed = TriggerReading { reading: Reading::Failed("connection refused".to_owned()), ..active("s0-x", 0.0) };
+        let text = decision(
+            &Decision::Activate { to: 1 },
+            &[active("s0-redis-jobs", 200.0)],
+            Some(0),
+        );
+        assert_eq!(
+            text,
+            "s0-redis-jobs wants work done, and the target had 0 replicas: it was scaled to 1"
+        );
+        let failed = TriggerReading {
+            reading: Reading::Failed("connection refused".to_owned()),
+            ..active("s0-x", 0.0)
+        };
         let text = decision(&Decision::Hold(Why::TriggersFailed), &[failed], Some(3));
         assert_eq!(
             text,
@@ -202,9 +306,16 @@ mod tests {
 
     #[test]
     fn records_are_lines() {
-        let what = What::Poll { readings: vec![active("s0-x", 2.5)], replicas: Some(1), decision: Decision::StayActive };
+        let what = What::Poll {
+            readings: vec![active("s0-x", 2.5)],
+            replicas: Some(1),
+            decision: Decision::StayActive,
+        };
         let mut entry = Record::new(at(0), what);
-        assert_eq!(record(&entry), "poll: s0-x=2500m active, 1 replica -> active: the HPA decides the number of replicas");
+        assert_eq!(
+            record(&entry),
+            "poll: s0-x=2500m active, 1 replica -> active: the HPA decides the number of replicas"
+        );
         entry.count = 4;
         entry.until = at(90);
         assert!(record(&entry).ends_with("(x4, until 1970-01-01T00:01:30Z)"));
@@ -225,20 +336,33 @@ mod tests {
             ..ObjectReport::default()
         };
         let explained = object(&report, at(10));
-        assert_eq!(explained.next[0], "if no trigger becomes active, the target goes to 0 in 1m30s");
+        assert_eq!(
+            explained.next[0],
+            "if no trigger becomes active, the target goes to 0 in 1m30s"
+        );
         assert_eq!(explained.next[1], "the triggers are polled again in 20s");
     }
 
     #[test]
     fn spans_name_two_units() {
         let of = |secs| span(SignedDuration::from_secs(secs));
-        assert_eq!((of(5), of(65), of(3_660), of(90_000)), ("5s".into(), "1m5s".into(), "1h1m".into(), "1d1h".into()));
+        assert_eq!(
+            (of(5), of(65), of(3_660), of(90_000)),
+            ("5s".into(), "1m5s".into(), "1h1m".into(), "1d1h".into())
+        );
     }
 
     #[test]
     fn a_report_survives_json() {
         let report = ObjectReport {
-            ledger: vec![Record::new(at(1), What::Read { metric: MetricName::new("m"), value: Err("x".into()), cached: false })],
+            ledger: vec![Record::new(
+                at(1),
+                What::Read {
+                    metric: MetricName::new("m"),
+                    value: Err("x".into()),
+                    cached: false,
+                },
+            )],
             ..ObjectReport::default()
         };
         let text = serde_json::to_string(&report).unwrap();

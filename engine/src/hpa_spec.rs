@@ -345,3 +345,6 @@ fn canonical(spec: &HorizontalPodAutoscalerSpec) -> Vec<String> {
     list.sort();
     list
 }
+
+#[cfg(test)]
+mod tests;

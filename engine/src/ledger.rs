@@ -118,7 +118,12 @@ pub struct Record {
 impl Record {
     /// A record of something that happened once.
     pub fn new(at: Timestamp, what: What) -> Self {
-        Self { at, until: at, count: 1, what }
+        Self {
+            at,
+            until: at,
+            count: 1,
+            what,
+        }
     }
 
     /// The bytes it takes, heap included.
@@ -144,7 +149,11 @@ impl Default for Ring {
 impl Ring {
     /// An empty ring with a budget of its own.
     pub fn new(budget: usize) -> Self {
-        Self { records: VecDeque::new(), size: 0, budget }
+        Self {
+            records: VecDeque::new(),
+            size: 0,
+            budget,
+        }
     }
 
     /// Adds a record, or counts it on an equal neighbour; the oldest records go when the budget is used up.
@@ -227,13 +236,25 @@ mod tests {
     }
 
     fn poll(value: f64) -> What {
-        let reading =
-            TriggerReading { trigger: 0, metric: MetricName::new("s0-x"), value: Some(value), reading: Reading::Active };
-        What::Poll { readings: vec![reading], replicas: Some(1), decision: Decision::StayActive }
+        let reading = TriggerReading {
+            trigger: 0,
+            metric: MetricName::new("s0-x"),
+            value: Some(value),
+            reading: Reading::Active,
+        };
+        What::Poll {
+            readings: vec![reading],
+            replicas: Some(1),
+            decision: Decision::StayActive,
+        }
     }
 
     fn read(value: &str) -> What {
-        What::Read { metric: MetricName::new("s0-x"), value: Ok(value.to_owned()), cached: false }
+        What::Read {
+            metric: MetricName::new("s0-x"),
+            value: Ok(value.to_owned()),
+            cached: false,
+        }
     }
 
     #[test]
@@ -251,8 +272,19 @@ mod tests {
     #[test]
     fn a_change_or_a_write_ends_the_count() {
         let mut ring = Ring::default();
-        let write = What::Write { action: "scale".to_owned(), error: None };
-        for what in [poll(5.0), poll(6.0), poll(5.0), write.clone(), poll(5.0), write.clone(), write] {
+        let write = What::Write {
+            action: "scale".to_owned(),
+            error: None,
+        };
+        for what in [
+            poll(5.0),
+            poll(6.0),
+            poll(5.0),
+            write.clone(),
+            poll(5.0),
+            write.clone(),
+            write,
+        ] {
             ring.record(at(1), what);
         }
         assert_eq!(ring.len(), 7);
@@ -269,7 +301,12 @@ mod tests {
     #[test]
     fn a_record_above_the_budget_is_not_kept() {
         let mut ring = Ring::default();
-        ring.record(at(1), What::Note { text: "x".repeat(BUDGET) });
+        ring.record(
+            at(1),
+            What::Note {
+                text: "x".repeat(BUDGET),
+            },
+        );
         assert!(ring.is_empty() && ring.size() == 0);
     }
 

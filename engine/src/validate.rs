@@ -295,3 +295,155 @@ pub fn gaps(spec: &ScaledObjectSpec) -> Vec<Diagnostic> {
 
 /// The code of findings about parts that a later version will bring.
 pub const NOT_YET: &str = "not-in-this-version-yet";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn object(name: &str, spec: &Value) -> ScaledObject {
+        let mut all = json!({
+            "scaleTargetRef": { "name": "web" },
+            "triggers": [{ "type": "redis", "metadata": {} }],
+        });
+        all.as_object_mut()
+            .unwrap()
+            .extend(spec.as_object().unwrap().clone());
+        serde_json::from_value(json!({ "metadata": { "name": name }, "spec": all })).unwrap()
+    }
+
+    /// What is found, as `severity code path`.
+    #[track_caller]
+    fn check(spec: &Value, expected: &[&str]) {
+        let found: Vec<String> = scaled_object(&object("so", spec))
+            .iter()
+            .map(|finding| format!("{} {} {}", finding.severity, finding.code, finding.path))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_plain_object_is_fine() {
+        check(&json!({}), &[]);
+        check(&json!({ "advanced": { "scalingModifiers": {} } }), &[]);
+        check(&json!({ "pollingInterval": 5, "cooldownPeriod": 5 }), &[]);
+    }
+
+    #[test]
+    fn replica_bounds() {
+        check(
+            &json!({ "minReplicaCount": 5, "maxReplicaCount": 3 }),
+            &["error replica-count spec.minReplicaCount"],
+        );
+        check(&json!({ "minReplicaCount": 3, "maxReplicaCount": 3 }), &[]);
+        check(
+            &json!({ "minReplicaCount": 101 }),
+            &["error replica-count spec.minReplicaCount"],
+        );
+        check(
+            &json!({ "idleReplicaCount": 2, "minReplicaCount": 2 }),
+            &["error idle-below-min spec.idleReplicaCount"],
+        );
+        check(
+            &json!({ "idleReplicaCount": 0 }),
+            &["error idle-below-min spec.idleReplicaCount"],
+        );
+        check(&json!({ "idleReplicaCount": 0, "minReplicaCount": 0 }), &[]);
+        check(&json!({ "idleReplicaCount": 0, "minReplicaCount": 1 }), &[]);
+        check(
+            &json!({ "pollingInterval": 0, "cooldownPeriod": -1 }),
+            &[
+                "error bounds spec.pollingInterval",
+                "error bounds spec.cooldownPeriod",
+            ],
+        );
+    }
+
+    #[test]
+    fn triggers_are_checked_all_at_once() {
+        check(
+            &json!({ "triggers": [] }),
+            &["error triggers-empty spec.triggers"],
+        );
+        let twice = json!({ "triggers": [
+            { "type": "redis", "name": "a", "metadata": {} },
+            { "type": "", "name": "", "metadata": {} },
+            { "type": "cron", "name": "a", "useCachedMetrics": true, "metadata": {} },
+            { "type": "cron", "name": "", "useCachedMetrics": false, "metadata": {} },
+        ] });
+        check(
+            &twice,
+            &[
+                "error trigger-type-missing spec.triggers[1].type",
+                "error cached-metrics-unsupported spec.triggers[2].useCachedMetrics",
+                "error trigger-name-duplicate spec.triggers[2].name",
+            ],
+        );
+    }
+
+    #[test]
+    fn irrelevant_settings_are_warnings() {
+        check(
+            &json!({ "minReplicaCount": 1, "pollingInterval": 5, "cooldownPeriod": 5 }),
+            &[
+                "warning polling-irrelevant spec.pollingInterval",
+                "warning cooldown-irrelevant spec.cooldownPeriod",
+            ],
+        );
+        let cached = json!([{ "type": "redis", "useCachedMetrics": true, "metadata": {} }]);
+        check(
+            &json!({ "minReplicaCount": 1, "pollingInterval": 5, "triggers": cached }),
+            &[],
+        );
+    }
+
+    #[test]
+    fn only_resource_triggers_cannot_scale_to_zero() {
+        let cpu = json!([{ "type": "cpu", "metadata": {} }]);
+        check(
+            &json!({ "triggers": cpu }),
+            &["warning resource-only-scale-to-zero spec.minReplicaCount"],
+        );
+        check(&json!({ "triggers": cpu, "minReplicaCount": 1 }), &[]);
+    }
+
+    #[test]
+    fn parts_of_a_later_version_are_named() {
+        let fallback = json!({ "fallback": { "failureThreshold": 1, "replicas": 1 } });
+        check(&fallback, &["warning not-in-this-version-yet spec.fallback"]);
+        let modifiers = json!({ "advanced": { "scalingModifiers": { "formula": "a" } } });
+        check(
+            &modifiers,
+            &["error not-in-this-version-yet spec.advanced.scalingModifiers"],
+        );
+    }
+
+    #[test]
+    fn long_names_are_found() {
+        let codes = |name: &str| -> Vec<String> {
+            scaled_object(&object(name, &json!({})))
+                .iter()
+                .map(|finding| finding.code.to_string())
+                .collect()
+        };
+        assert_eq!(codes(&"a".repeat(54)), [""; 0]);
+        assert_eq!(codes(&"a".repeat(55)), ["hpa-name-length"]);
+        assert_eq!(codes(&"a".repeat(64)), ["name-length", "hpa-name-length"]);
+    }
+
+    #[test]
+    fn the_first_failing_step_speaks() {
+        let broken = object(
+            "so",
+            &json!({ "idleReplicaCount": 2, "minReplicaCount": 2, "triggers": [] }),
+        );
+        let message = first_failure(&scaled_object(&broken).into_vec());
+        assert_eq!(
+            message.as_deref(),
+            Some(
+                "ScaledObject doesn't have correct Idle/Min/Max Replica Counts specification: \
+                 IdleReplicaCount=2 must be less than MinReplicaCount=2"
+            )
+        );
+    }
+}

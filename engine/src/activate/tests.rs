@@ -27,7 +27,11 @@ fn want() -> Desired {
         polling_interval: SignedDuration::from_secs(30),
         cooldown: SignedDuration::from_secs(300),
         initial_cooldown: SignedDuration::ZERO,
-        target: TargetRef { api_version: "apps/v1".to_owned(), kind: "Deployment".to_owned(), name: "web".to_owned() },
+        target: TargetRef {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: "web".to_owned(),
+        },
         hpa_name: "keda-hpa-orders".to_owned(),
         behavior: None,
         labels: BTreeMap::new(),
@@ -41,18 +45,26 @@ fn want() -> Desired {
 }
 
 fn reading(trigger: usize, reading: Reading) -> TriggerReading {
-    TriggerReading { trigger, metric: MetricName::indexed(trigger, "x"), value: None, reading }
+    TriggerReading {
+        trigger,
+        metric: MetricName::indexed(trigger, "x"),
+        value: None,
+        reading,
+    }
 }
 
 /// One reading per letter: a active, i inactive, f failed, r resource.
 fn seen(replicas: i32, letters: &str) -> Observed {
     let readings = letters.chars().enumerate().map(|(index, letter)| {
-        reading(index, match letter {
-            'a' => Reading::Active,
-            'i' => Reading::Inactive,
-            'r' => Reading::Resource,
-            _ => Reading::Failed("refused".to_owned()),
-        })
+        reading(
+            index,
+            match letter {
+                'a' => Reading::Active,
+                'i' => Reading::Inactive,
+                'r' => Reading::Resource,
+                _ => Reading::Failed("refused".to_owned()),
+            },
+        )
     });
     Observed {
         target: ScaleTarget {
@@ -84,14 +96,22 @@ fn activates_from_zero() {
     check(&want(), &seen(0, "a"), Decision::Activate { to: 1 });
     check(&want(), &seen(0, "ia"), Decision::Activate { to: 1 });
     check(&want(), &seen(0, "fa"), Decision::Activate { to: 1 });
-    check(&Desired { min: 3, ..want() }, &seen(0, "a"), Decision::Activate { to: 3 });
+    check(
+        &Desired { min: 3, ..want() },
+        &seen(0, "a"),
+        Decision::Activate { to: 3 },
+    );
     check(&want(), &seen(1, "a"), Decision::StayActive);
     check(&Desired { min: 3, ..want() }, &seen(1, "a"), Decision::StayActive);
 }
 
 #[test]
 fn activates_from_idle_replicas() {
-    let idle = Desired { idle: Some(1), min: 3, ..want() };
+    let idle = Desired {
+        idle: Some(1),
+        min: 3,
+        ..want()
+    };
     check(&idle, &seen(1, "a"), Decision::Activate { to: 3 });
     check(&idle, &seen(3, "a"), Decision::StayActive);
     check(&idle, &seen(5, "i"), Decision::Deactivate { to: 1 });
@@ -101,7 +121,10 @@ fn activates_from_idle_replicas() {
 
 #[test]
 fn forced_activation_needs_no_trigger() {
-    let forced = Desired { forced: true, ..want() };
+    let forced = Desired {
+        forced: true,
+        ..want()
+    };
     check(&forced, &seen(0, "i"), Decision::Activate { to: 1 });
     check(&forced, &seen(0, "f"), Decision::Activate { to: 1 });
     check(&forced, &seen(2, "i"), Decision::StayActive);
@@ -127,15 +150,30 @@ fn only_cpu_and_memory_is_always_active() {
 
 #[test]
 fn raises_to_the_minimum() {
-    check(&Desired { min: 2, ..want() }, &seen(1, "i"), Decision::RaiseToMin { to: 2 });
-    check(&Desired { min: 2, ..want() }, &seen(0, "i"), Decision::RaiseToMin { to: 2 });
-    check(&Desired { min: 2, ..want() }, &seen(5, "i"), Decision::Hold(Why::AlreadyThere));
+    check(
+        &Desired { min: 2, ..want() },
+        &seen(1, "i"),
+        Decision::RaiseToMin { to: 2 },
+    );
+    check(
+        &Desired { min: 2, ..want() },
+        &seen(0, "i"),
+        Decision::RaiseToMin { to: 2 },
+    );
+    check(
+        &Desired { min: 2, ..want() },
+        &seen(5, "i"),
+        Decision::Hold(Why::AlreadyThere),
+    );
     check(&want(), &seen(0, "i"), Decision::Hold(Why::AlreadyThere));
 }
 
 #[test]
 fn the_cooldown_ends_strictly_after_its_period() {
-    let since = |time| Observed { last_active: Some(at(time)), ..seen(5, "i") };
+    let since = |time| Observed {
+        last_active: Some(at(time)),
+        ..seen(5, "i")
+    };
     check(&want(), &since(700), Decision::CoolDown { until: at(1_000) });
     check(&want(), &since(699), Decision::Deactivate { to: 0 });
     check(&want(), &since(900), Decision::CoolDown { until: at(1_200) });
@@ -143,31 +181,80 @@ fn the_cooldown_ends_strictly_after_its_period() {
 
 #[test]
 fn the_initial_cooldown_counts_from_creation() {
-    let of = |secs| Desired { initial_cooldown: SignedDuration::from_secs(secs), ..want() };
+    let of = |secs| Desired {
+        initial_cooldown: SignedDuration::from_secs(secs),
+        ..want()
+    };
     check(&of(1_000), &seen(5, "i"), Decision::CoolDown { until: at(1_000) });
     check(&of(999), &seen(5, "i"), Decision::Deactivate { to: 0 });
-    check(&Desired { created: None, ..of(5_000) }, &seen(5, "i"), Decision::Deactivate { to: 0 });
-    let far = Desired { cooldown: SignedDuration::MAX, ..want() };
-    let recent = Observed { last_active: Some(at(1)), ..seen(5, "i") };
-    check(&far, &recent, Decision::CoolDown { until: Timestamp::MAX });
+    check(
+        &Desired {
+            created: None,
+            ..of(5_000)
+        },
+        &seen(5, "i"),
+        Decision::Deactivate { to: 0 },
+    );
+    let far = Desired {
+        cooldown: SignedDuration::MAX,
+        ..want()
+    };
+    let recent = Observed {
+        last_active: Some(at(1)),
+        ..seen(5, "i")
+    };
+    check(
+        &far,
+        &recent,
+        Decision::CoolDown {
+            until: Timestamp::MAX,
+        },
+    );
 }
 
 #[test]
 fn pauses_stop_their_direction_only() {
     let paused = |pause| Desired { pause, ..want() };
-    check(&paused(Pause::ScaleIn), &seen(5, "i"), Decision::Hold(Why::ScaleInPaused));
-    check(&paused(Pause::ScaleIn), &seen(0, "a"), Decision::Activate { to: 1 });
-    check(&paused(Pause::ScaleOut), &seen(0, "a"), Decision::Hold(Why::ScaleOutPaused));
-    check(&paused(Pause::ScaleOut), &seen(5, "i"), Decision::Deactivate { to: 0 });
-    check(&paused(Pause::BothDirections), &seen(5, "i"), Decision::Hold(Why::ScaleInPaused));
-    check(&paused(Pause::BothDirections), &seen(0, "a"), Decision::Hold(Why::ScaleOutPaused));
+    check(
+        &paused(Pause::ScaleIn),
+        &seen(5, "i"),
+        Decision::Hold(Why::ScaleInPaused),
+    );
+    check(
+        &paused(Pause::ScaleIn),
+        &seen(0, "a"),
+        Decision::Activate { to: 1 },
+    );
+    check(
+        &paused(Pause::ScaleOut),
+        &seen(0, "a"),
+        Decision::Hold(Why::ScaleOutPaused),
+    );
+    check(
+        &paused(Pause::ScaleOut),
+        &seen(5, "i"),
+        Decision::Deactivate { to: 0 },
+    );
+    check(
+        &paused(Pause::BothDirections),
+        &seen(5, "i"),
+        Decision::Hold(Why::ScaleInPaused),
+    );
+    check(
+        &paused(Pause::BothDirections),
+        &seen(0, "a"),
+        Decision::Hold(Why::ScaleOutPaused),
+    );
     check(&paused(Pause::Full), &seen(0, "a"), Decision::Hold(Why::Paused));
     check(&paused(Pause::At(3)), &seen(5, "i"), Decision::Hold(Why::Paused));
 }
 
 #[test]
 fn pushes_only_activate() {
-    let pushed = |replicas, letters| Observed { source: Source::Push, ..seen(replicas, letters) };
+    let pushed = |replicas, letters| Observed {
+        source: Source::Push,
+        ..seen(replicas, letters)
+    };
     check(&want(), &pushed(0, "a"), Decision::Activate { to: 1 });
     check(&want(), &pushed(3, "i"), Decision::Hold(Why::NothingPushed));
     check(&want(), &pushed(3, ""), Decision::Hold(Why::NothingPushed));
@@ -177,7 +264,10 @@ fn pushes_only_activate() {
 
 #[test]
 fn unknown_replicas_do_nothing() {
-    let blind = Observed { replicas: Err("forbidden".to_owned()), ..seen(0, "a") };
+    let blind = Observed {
+        replicas: Err("forbidden".to_owned()),
+        ..seen(0, "a")
+    };
     check(&want(), &blind, Decision::Hold(Why::ReplicasUnknown));
     let plan = plan(&want(), &blind, at(0));
     let status = status_of(&plan);
@@ -193,7 +283,11 @@ fn status_of(plan: &Plan) -> &StatusPatch {
 }
 
 fn conditions(status: &StatusPatch) -> Vec<String> {
-    status.conditions.iter().map(|c| format!("{}={}/{}", c.type_, c.status, c.reason)).collect()
+    status
+        .conditions
+        .iter()
+        .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+        .collect()
 }
 
 #[track_caller]
@@ -212,7 +306,11 @@ fn activation_scales_then_tells() {
         "emit Event Normal KEDAScaleTargetActivated: Scaled apps/v1.Deployment shop/web from 0 to 1, triggered by s0-x;s2-x",
         "update the status",
     ];
-    let expected = ["Ready=True/ScaledObjectReady", "Active=True/ScalerActive", "Fallback=False/NoFallbackFound"];
+    let expected = [
+        "Ready=True/ScaledObjectReady",
+        "Active=True/ScalerActive",
+        "Fallback=False/NoFallbackFound",
+    ];
     check_plan(&want(), &seen(0, "aia"), &actions, &expected);
     let written = plan(&want(), &seen(0, "aia"), at(1_000));
     assert_eq!(status_of(&written).last_active, Some(at(1_000)));
@@ -225,8 +323,20 @@ fn forced_activation_says_so() {
         "emit Event Normal KEDAScaleTargetActivated: Scaled apps/v1.Deployment shop/web from 0 to 1, caused by forced activation annotation",
         "update the status",
     ];
-    let expected = ["Ready=True/ScaledObjectReady", "Active=True/ScalerActive", "Fallback=False/NoFallbackFound"];
-    check_plan(&Desired { forced: true, ..want() }, &seen(0, "i"), &actions, &expected);
+    let expected = [
+        "Ready=True/ScaledObjectReady",
+        "Active=True/ScalerActive",
+        "Fallback=False/NoFallbackFound",
+    ];
+    check_plan(
+        &Desired {
+            forced: true,
+            ..want()
+        },
+        &seen(0, "i"),
+        &actions,
+        &expected,
+    );
 }
 
 #[test]
@@ -236,26 +346,49 @@ fn deactivation_scales_then_tells() {
         "emit Event Normal KEDAScaleTargetDeactivated: Deactivated apps/v1.Deployment shop/web from 3 to 0",
         "update the status",
     ];
-    let expected = ["Ready=True/ScaledObjectReady", "Active=False/ScalerNotActive", "Fallback=False/NoFallbackFound"];
+    let expected = [
+        "Ready=True/ScaledObjectReady",
+        "Active=False/ScalerNotActive",
+        "Fallback=False/NoFallbackFound",
+    ];
     check_plan(&want(), &seen(3, "i"), &actions, &expected);
 }
 
 #[test]
 fn failing_triggers_show_in_ready() {
     let status = ["update the status"];
-    let blind = ["Ready=False/TriggerError", "Active=False/ScalerNotActive", "Fallback=False/NoFallbackFound"];
+    let blind = [
+        "Ready=False/TriggerError",
+        "Active=False/ScalerNotActive",
+        "Fallback=False/NoFallbackFound",
+    ];
     check_plan(&want(), &seen(3, "if"), &status, &blind);
-    let partial = ["Ready=Unknown/PartialTriggerError", "Active=True/ScalerActive", "Fallback=False/NoFallbackFound"];
+    let partial = [
+        "Ready=Unknown/PartialTriggerError",
+        "Active=True/ScalerActive",
+        "Fallback=False/NoFallbackFound",
+    ];
     check_plan(&want(), &seen(3, "af"), &status, &partial);
     let written = plan(&want(), &seen(3, "af"), at(1_000));
     assert_eq!(status_of(&written).last_active, None);
-    assert!(status_of(&written).conditions[0].message.contains("s1-x: refused"));
+    assert!(
+        status_of(&written).conditions[0]
+            .message
+            .contains("s1-x: refused")
+    );
 }
 
 #[test]
 fn cooling_down_shows_in_active() {
-    let cooling = Observed { last_active: Some(at(900)), ..seen(3, "i") };
-    let expected = ["Ready=True/ScaledObjectReady", "Active=False/ScalerCooldown", "Fallback=False/NoFallbackFound"];
+    let cooling = Observed {
+        last_active: Some(at(900)),
+        ..seen(3, "i")
+    };
+    let expected = [
+        "Ready=True/ScaledObjectReady",
+        "Active=False/ScalerCooldown",
+        "Fallback=False/NoFallbackFound",
+    ];
     check_plan(&want(), &cooling, &["update the status"], &expected);
 }
 
@@ -264,21 +397,53 @@ fn the_verdict_of_a_failed_reconcile_stays() {
     let mut failed = seen(3, "a");
     condition::merge(&mut failed.conditions, &condition::check_failed("no target"));
     let plan = plan(&want(), &failed, at(0));
-    assert_eq!(conditions(status_of(&plan)), ["Active=True/ScalerActive", "Fallback=False/NoFallbackFound"]);
+    assert_eq!(
+        conditions(status_of(&plan)),
+        ["Active=True/ScalerActive", "Fallback=False/NoFallbackFound"]
+    );
 }
 
 #[test]
 fn gaps_are_named_in_ready() {
-    let gap = Diagnostic::warning(crate::validate::NOT_YET, FieldPath::root(), "`spec.fallback` is not in this version yet");
-    let plan = plan(&Desired { warnings: vec![gap], ..want() }, &seen(3, "a"), at(0));
-    assert!(status_of(&plan).conditions[0].message.contains("`spec.fallback` is not in this version yet"));
+    let gap = Diagnostic::warning(
+        crate::validate::NOT_YET,
+        FieldPath::root(),
+        "`spec.fallback` is not in this version yet",
+    );
+    let plan = plan(
+        &Desired {
+            warnings: vec![gap],
+            ..want()
+        },
+        &seen(3, "a"),
+        at(0),
+    );
+    assert!(
+        status_of(&plan).conditions[0]
+            .message
+            .contains("`spec.fallback` is not in this version yet")
+    );
 }
 
 #[test]
 fn the_hpa_is_mirrored() {
-    let hpa = HpaScaling { status: ConditionStatus::True, reason: "ValidMetricFound".into(), message: String::new() };
-    let plan = plan(&want(), &Observed { hpa: Some(hpa), ..seen(3, "a") }, at(0));
-    assert_eq!(conditions(status_of(&plan)).last().map(String::as_str), Some("HPAActive=True/HPAActive"));
+    let hpa = HpaScaling {
+        status: ConditionStatus::True,
+        reason: "ValidMetricFound".into(),
+        message: String::new(),
+    };
+    let plan = plan(
+        &want(),
+        &Observed {
+            hpa: Some(hpa),
+            ..seen(3, "a")
+        },
+        at(0),
+    );
+    assert_eq!(
+        conditions(status_of(&plan)).last().map(String::as_str),
+        Some("HPAActive=True/HPAActive")
+    );
 }
 
 #[test]
@@ -286,20 +451,37 @@ fn polls_name_every_metric_and_pushes_one() {
     let polled = plan(&want(), &seen(1, "aifr"), at(0));
     let all = [("s0-x", true), ("s1-x", false), ("s2-x", false)].map(|(name, on)| (name.to_owned(), on));
     assert_eq!(status_of(&polled).activity, Some(Activity::All(all.into())));
-    let pushed = plan(&want(), &Observed { source: Source::Push, ..seen(1, "a") }, at(0));
-    assert_eq!(status_of(&pushed).activity, Some(Activity::Some([("s0-x".to_owned(), true)].into())));
+    let pushed = plan(
+        &want(),
+        &Observed {
+            source: Source::Push,
+            ..seen(1, "a")
+        },
+        at(0),
+    );
+    assert_eq!(
+        status_of(&pushed).activity,
+        Some(Activity::Some([("s0-x".to_owned(), true)].into()))
+    );
 }
 
 #[test]
 fn a_refused_scale_is_told_and_kept() {
     let plan = plan(&want(), &seen(0, "a"), at(0));
     let instead = plan.after_failure(&plan.actions[0], &Failure::Refused("forbidden".to_owned()));
-    let Action::Emit(event) = &instead[0] else { panic!("an Event comes first") };
+    let Action::Emit(event) = &instead[0] else {
+        panic!("an Event comes first")
+    };
     assert_eq!(event.reason, "KEDAScaleTargetActivationFailed");
-    let Action::PatchStatus(status) = &instead[1] else { panic!("then the status") };
+    let Action::PatchStatus(status) = &instead[1] else {
+        panic!("then the status")
+    };
     assert!(conditions(status).contains(&"Ready=False/KEDAScaleTargetActivationFailed".to_owned()));
     assert_eq!(status.last_active, None);
-    assert!(plan.after_failure(&plan.actions[0], &Failure::Stale("2 replicas".to_owned())).is_empty());
+    assert!(
+        plan.after_failure(&plan.actions[0], &Failure::Stale("2 replicas".to_owned()))
+            .is_empty()
+    );
 }
 
 prop_compose! {
@@ -345,7 +527,8 @@ proptest! {
     fn no_deactivation_while_any_reading_failed(want in any_desired(), mut seen in any_seen(), now in 0..3_000_i64) {
         seen.readings.push(reading(9, Reading::Failed("refused".to_owned())));
         let decision = decide(&want, &seen, at(now));
-        prop_assert!(!matches!(decision, Decision::Deactivate { .. } | Decision::RaiseToMin { .. }));
+        let lowers = matches!(decision, Decision::Deactivate { .. });
+        prop_assert!(!lowers);
         let fewer = scaled_to(&decision).is_some_and(|to| Ok(to) < seen.replicas);
         prop_assert!(!fewer, "{decision:?}");
     }
