@@ -42,7 +42,8 @@ impl DebugApi {
     async fn admit<T>(&self, request: &Request<T>, namespace: &str, name: &str) -> Result<(), Status> {
         let token = Token::of_call(request.metadata())
             .ok_or_else(|| Status::unauthenticated("show a token of audience keda-debug"))?;
-        let unclear = |error: &dyn std::error::Error| Status::unavailable(crate::error_chain(error));
+        let unclear =
+            |error: &(dyn std::error::Error + 'static)| Status::unavailable(crate::error_chain(error));
         let user = self
             .app
             .reviewer
@@ -208,7 +209,10 @@ impl AdapterDebug for DebugApi {
 }
 
 fn time(timestamp: Timestamp) -> rpc::Time {
-    rpc::Time { seconds: timestamp.as_second(), nanos: timestamp.subsec_nanosecond() }
+    rpc::Time {
+        seconds: timestamp.as_second(),
+        nanos: timestamp.subsec_nanosecond(),
+    }
 }
 
 fn certificate(role: &str, own: rpc::tls::Certificate) -> Certificate {
@@ -223,3 +227,7 @@ fn certificate(role: &str, own: rpc::tls::Certificate) -> Certificate {
         serial: own.serial,
     }
 }
+
+#[cfg(test)]
+#[path = "debug_api_tests.rs"]
+mod tests;

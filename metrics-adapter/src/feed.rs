@@ -147,7 +147,7 @@ impl Feed {
         {
             return Ok(connection.clone());
         }
-        let wrong = |error: &dyn std::error::Error| {
+        let wrong = |error: &(dyn std::error::Error + 'static)| {
             Status::failed_precondition(format!("{}: {}", endpoint.address, crate::error_chain(error)))
         };
         let names: Vec<&str> = endpoint.names.iter().map(String::as_str).collect();

@@ -19,6 +19,8 @@ mod prometheus;
 mod record;
 mod run;
 mod serve;
+#[cfg(test)]
+mod testing;
 
 use std::process::ExitCode;
 
@@ -46,13 +48,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error with its causes on one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+/// An error with its causes on one line. Of the API server's errors the sentence is taken, which is what tells people something;
+/// causes that are in the text already (some libraries print them) are left out.
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let (part, last) = match error.downcast_ref() {
+            Some(kube::Error::Api(status)) => (status.message.clone(), true),
+            _ if error.is::<kube::runtime::watcher::Error>() && next.is_some() => continue,
+            _ => (error.to_string(), false),
+        };
+        if text.is_empty() {
+            text = part;
+        } else if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        if last {
+            break;
+        }
     }
     text
 }

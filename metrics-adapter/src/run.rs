@@ -78,8 +78,10 @@ async fn start(args: Args, started: Timestamp, stop: CancellationToken) -> anyho
     let api = api_listener(&args, &certificates, app.clone()).await?;
     let debug = debug_listener(&args, &certificates, app.clone()).await?;
     let plain = plain_listener(&args).await?;
-    let debug_port = debug.as_ref().map(Listener::local_addr);
-    tracing::info!(api = %api.local_addr(), debug = ?debug_port, "serving");
+    let debug_port = debug
+        .as_ref()
+        .map(|listener| tracing::field::display(listener.local_addr()));
+    tracing::info!(api = %api.local_addr(), debug = debug_port, "serving");
 
     let debug_service = DebugApi {
         app: app.clone(),

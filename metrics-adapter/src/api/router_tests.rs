@@ -3,13 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use axum::extract::State as Held;
-use axum::routing::post;
 use http_body_util::BodyExt as _;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
-use rpc::tls::{CertFiles, CertFolder, ClientAuth, Listener, Policy, ServerTls};
+use rpc::tls::{CertFolder, ClientAuth, Listener, ServerTls};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
@@ -20,84 +15,14 @@ use super::*;
 use crate::auth::config_map;
 use crate::feed::endpoint::Place;
 use crate::serve::{AnyCertificate, https};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
-}
-
-/// Certificate and key in PEM.
-fn pair(authority: &Authority, name: &str, dns: &[&str]) -> (String, String) {
-    let dns: Vec<String> = dns.iter().map(|name| (*name).to_owned()).collect();
-    let mut params = CertificateParams::new(dns).expect("names");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
-    let key = KeyPair::generate().expect("a key");
-    (
-        params.signed_by(&key, authority).expect("a certificate").pem(),
-        key.serialize_pem(),
-    )
-}
-
-/// Answers reviews: user `hpa` may read all metrics, `one` those of namespace `a`, `reader` discovery; the token `good` is `hpa`'s.
-async fn api_server() -> (kube::Client, Arc<Mutex<Vec<Value>>>) {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let access = |Held(asked): Held<Arc<Mutex<Vec<Value>>>>, Json(mut review): Json<Value>| async move {
-        asked.lock().expect("no panic").push(review["spec"].clone());
-        let text = |pointer: &str| {
-            review
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let (namespace, resource) = (
-            text("/spec/resourceAttributes/namespace"),
-            text("/spec/resourceAttributes/resource"),
-        );
-        let allowed = match text("/spec/user") {
-            "hpa" => resource == "*" || text("/spec/resourceAttributes/group") == "external.metrics.k8s.io",
-            "one" => namespace == "a",
-            "reader" => !text("/spec/nonResourceAttributes/path").is_empty(),
-            _ => false,
-        };
-        review["status"] = json!({ "allowed": allowed });
-        Json(review)
-    };
-    let token = |Json(mut review): Json<Value>| async move {
-        let good = review["spec"]["token"] == "good";
-        review["status"] = json!({ "authenticated": good, "user": { "username": "hpa" } });
-        Json(review)
-    };
-    let router = Router::new()
-        .route("/apis/authorization.k8s.io/v1/subjectaccessreviews", post(access))
-        .route("/apis/authentication.k8s.io/v1/tokenreviews", post(token))
-        .with_state(asked.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("bound"))
-        .parse()
-        .expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (
-        kube::Client::try_from(kube::Config::new(url)).expect("a client"),
-        asked,
-    )
-}
+use crate::testing::{Asked, Authority, Pair, api_server, authority, folder, issue};
 
 struct Bed {
     app: Arc<App>,
     proxy: Authority,
     users: Authority,
     serving: Arc<CertFolder>,
-    asked: Arc<Mutex<Vec<Value>>>,
+    asked: Asked,
     _files: tempfile::TempDir,
 }
 
@@ -119,13 +44,7 @@ async fn bed() -> Bed {
             r#"["X-Remote-Group"]"#.to_owned(),
         ),
     ]);
-    let files = tempfile::tempdir().expect("a temporary folder");
-    let (cert, key) = pair(&users, "adapter", &["keda-metrics-apiserver.keda.svc"]);
-    for (file, text) in [("ca.crt", users.pem()), ("tls.crt", cert), ("tls.key", key)] {
-        std::fs::write(files.path().join(file), text).expect("a writable folder");
-    }
-    let serving =
-        CertFolder::load(CertFiles::in_folder(files.path()), Policy::default()).expect("usable files");
+    let (files, serving) = folder(&users, &["keda-metrics-apiserver.keda.svc"]);
     let metrics = Metrics::new();
     let (client, asked) = api_server().await;
     let place = Place {
@@ -184,7 +103,7 @@ impl Bed {
     }
 
     fn aggregator(&self) -> Vec<String> {
-        vec![pair(&self.proxy, "aggregator", &[]).0]
+        vec![issue(&self.proxy, "aggregator", "", &[]).cert]
     }
 }
 
@@ -198,18 +117,22 @@ async fn forged_headers_are_refused() {
     for (chain, status, why) in [
         (vec![], 403, "no certificate"),
         (
-            vec![pair(&bed.users, "mallory", &[]).0],
+            vec![issue(&bed.users, "mallory", "", &[]).cert],
             403,
             "a cluster certificate",
         ),
         (
-            vec![pair(&bed.users, "aggregator", &[]).0],
+            vec![issue(&bed.users, "aggregator", "", &[]).cert],
             403,
             "a cluster certificate with the proxy's name",
         ),
-        (vec![pair(&bed.proxy, "someone-else", &[]).0], 401, "a wrong name"),
         (
-            vec![pair(&strangers, "aggregator", &[]).0],
+            vec![issue(&bed.proxy, "someone-else", "", &[]).cert],
+            401,
+            "a wrong name",
+        ),
+        (
+            vec![issue(&strangers, "aggregator", "", &[]).cert],
             401,
             "another authority of the same name",
         ),
@@ -283,7 +206,9 @@ async fn tokens_and_certificates_name_users_too() {
     assert_eq!(status, 400);
     let (status, _) = bed.get(&[], "/healthz", &[("Authorization", "Bearer bad")]).await;
     assert_eq!(status, 401);
-    let (status, _) = bed.get(&[pair(&bed.users, "hpa", &[]).0], METRIC, &[]).await;
+    let (status, _) = bed
+        .get(&[issue(&bed.users, "hpa", "", &[]).cert], METRIC, &[])
+        .await;
     assert_eq!(status, 400);
     let (status, _) = bed.get(&[], METRIC, &[]).await;
     assert_eq!(status, 403);
@@ -330,7 +255,12 @@ async fn the_handshake_brings_the_certificate_to_the_gate() {
     let stop = CancellationToken::new();
     let server = tokio::spawn(https(listener, router(bed.app.clone()), stop.clone()));
 
-    let with = get_over_tls(address, &bed.users, Some(pair(&bed.proxy, "aggregator", &[]))).await;
+    let with = get_over_tls(
+        address,
+        &bed.users,
+        Some(issue(&bed.proxy, "aggregator", "", &[])),
+    )
+    .await;
     let without = get_over_tls(address, &bed.users, None).await;
     assert_eq!((with, without), (200, 403));
     stop.cancel();
@@ -338,7 +268,7 @@ async fn the_handshake_brings_the_certificate_to_the_gate() {
 }
 
 /// Status of a GET of `/apis` with forged headers.
-async fn get_over_tls(address: SocketAddr, trusted: &Authority, own: Option<(String, String)>) -> u16 {
+async fn get_over_tls(address: SocketAddr, trusted: &Authority, own: Option<Pair>) -> u16 {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.der().clone()).expect("a CA");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -347,7 +277,7 @@ async fn get_over_tls(address: SocketAddr, trusted: &Authority, own: Option<(Str
         .expect("versions")
         .with_root_certificates(roots);
     let config = match own {
-        Some((cert, key)) => {
+        Some(Pair { cert, key }) => {
             let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).expect("PEM")];
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
             builder.with_client_auth_cert(chain, key).expect("a key pair")

@@ -137,6 +137,7 @@ pub(crate) async fn follow(
     let api = Api::<ConfigMap>::namespaced(client, NAMESPACE);
     let stream = watcher::watch_object(api, NAME).default_backoff();
     let mut stream = std::pin::pin!(stream);
+    let mut failing = false;
     let mut file = client_ca.as_ref().map(|folder| folder.changed());
     loop {
         let file_changed = async {
@@ -148,13 +149,17 @@ pub(crate) async fn follow(
         tokio::select! {
             event = stream.next() => match event {
                 Some(Ok(config)) => {
+                    failing = false;
                     let same = config.as_ref().and_then(|c| c.data.as_ref()) == last.as_ref().and_then(|c| c.data.as_ref());
                     if same { continue; }
                     tracing::info!("{NAMESPACE}/{NAME} changed");
                     last = config;
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "cannot watch {NAMESPACE}/{NAME}; the last known configuration stays in force");
+                    if !std::mem::replace(&mut failing, true) {
+                        let error = crate::error_chain(&error);
+                        tracing::warn!(error, "cannot watch {NAMESPACE}/{NAME}; the last known configuration stays in force");
+                    }
                     continue;
                 }
                 None => return,
@@ -178,12 +183,7 @@ mod tests {
     }
 
     fn bundle() -> String {
-        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params
-            .self_signed(&rcgen::KeyPair::generate().expect("a key"))
-            .expect("a CA")
-            .pem()
+        crate::testing::authority("ca").pem()
     }
 
     #[test]

@@ -1,32 +1,13 @@
 //! Forged headers in every way they can come, beside the one way that counts.
 
 use http::HeaderValue;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
 
 use super::*;
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
-}
+use crate::testing::{Authority, authority, issue};
 
 fn client(authority: &Authority, name: &str, organization: &str) -> Vec<CertificateDer<'static>> {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, organization);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let cert = params
-        .signed_by(&KeyPair::generate().expect("a key"), authority)
-        .expect("a certificate");
-    vec![cert.der().clone()]
+    let cert = issue(authority, name, organization, &[]).cert;
+    vec![CertificateDer::from_pem_slice(cert.as_bytes()).expect("PEM")]
 }
 
 /// A cluster: the proxy's authority, the users' authority, and the adapter's view of both.

@@ -35,23 +35,35 @@ pub(crate) async fn follow(client: Client, place: Place, lease: String, endpoint
             }
             // Whoever was known last is still the best guess.
             Err(error) if last.is_some() => {
-                tracing::warn!(%error, lease, "cannot watch the controller's Lease");
+                tracing::debug!(
+                    error = crate::error_chain(&error),
+                    lease,
+                    "cannot watch the controller's Lease"
+                );
                 continue;
             }
             Err(error) => {
-                let note = format!("the Lease cannot be watched: {error}");
-                tracing::warn!(
-                    %error, lease, namespace = place.namespace,
-                    "cannot watch the controller's Lease, using its Service; the adapter needs get, list and watch on leases there"
-                );
-                place.service("", &note)
+                let why = crate::error_chain(&error);
+                place.service(
+                    "",
+                    &format!(
+                        "the Lease cannot be watched (the adapter needs get, list and watch on it): {why}"
+                    ),
+                )
             }
         };
-        endpoint.send_if_modified(|current| {
+        let moved = endpoint.send_if_modified(|current| {
             let moved = *current != next;
-            *current = next;
+            current.clone_from(&next);
             moved
         });
+        if moved && !next.note.is_empty() {
+            tracing::warn!(
+                reason = next.note,
+                address = next.address,
+                "asking the controller's Service"
+            );
+        }
     }
 }
 

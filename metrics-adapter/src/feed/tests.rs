@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rpc::metrics::metrics_service_server::{MetricsService, MetricsServiceServer};
 use rpc::metrics::{ExternalMetricValue, Quantity};
-use rpc::tls::{CertFiles, Listener, Policy, ServerTls};
+use rpc::tls::{Listener, ServerTls};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response};
@@ -13,6 +12,7 @@ use tonic::{Request, Response};
 use super::endpoint::Place;
 use super::*;
 use crate::prometheus::Metrics;
+use crate::testing::{authority, folder};
 
 /// A controller that answers with its own name, or not at all.
 struct Controller {
@@ -47,23 +47,7 @@ impl MetricsService for Controller {
 }
 
 fn certificates() -> (tempfile::TempDir, Arc<CertFolder>) {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA");
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec!["keda-operator.keda.svc".to_owned()]).expect("a name");
-    let cert = params.signed_by(&key, &ca).expect("a certificate");
-    let directory = tempfile::tempdir().expect("a temporary folder");
-    for (file, text) in [
-        ("ca.crt", ca.pem()),
-        ("tls.crt", cert.pem()),
-        ("tls.key", key.serialize_pem()),
-    ] {
-        std::fs::write(directory.path().join(file), text).expect("a writable folder");
-    }
-    let folder =
-        CertFolder::load(CertFiles::in_folder(directory.path()), Policy::default()).expect("usable files");
-    (directory, folder)
+    folder(&authority("KEDA"), &["keda-operator.keda.svc"])
 }
 
 struct Running {
