@@ -1,0 +1,112 @@
+//! What is installed already, and by whom.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use kube::api::{Api, DeleteParams};
+use kube::runtime::wait::{await_condition, conditions};
+
+use super::apply::is_ours;
+use super::names;
+use crate::exit::{self, Failure};
+use crate::kubeconfig::Cluster;
+use crate::ui::Ui;
+
+/// Reads the controller's Deployment.
+pub(crate) async fn operator(cluster: &Cluster, namespace: &str) -> Result<Option<Deployment>, Failure> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
+    deployments
+        .get_opt(names::OPERATOR)
+        .await
+        .map_err(|error| cluster.failed(&format!("get deployments in namespace {namespace}"), error))
+}
+
+/// Refuses to write over what somebody else installed, or clears it away when the user says so.
+pub(crate) async fn make_room(
+    cluster: &Cluster,
+    namespace: &str,
+    replace: bool,
+    ui: Ui,
+) -> Result<(), Failure> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), namespace);
+    let mut foreign = Vec::new();
+    for name in [names::OPERATOR, names::ADAPTER] {
+        let found = deployments
+            .get_opt(name)
+            .await
+            .map_err(|error| cluster.failed(&format!("get deployments in namespace {namespace}"), error))?;
+        if found.is_some_and(|found| !is_ours(&found)) {
+            foreign.push(name);
+        }
+    }
+    let elsewhere = api_service_elsewhere(cluster, namespace).await?;
+    if foreign.is_empty() && elsewhere.is_none() {
+        return Ok(());
+    }
+    if !replace {
+        return Err(refusal(namespace, &foreign, elsewhere.as_deref()));
+    }
+    for name in foreign {
+        ui.note(&format!(
+            "replacing deployment.apps/{name}, which another tool installed"
+        ));
+        remove(cluster, &deployments, name).await?;
+    }
+    Ok(())
+}
+
+fn refusal(namespace: &str, foreign: &[&str], elsewhere: Option<&str>) -> Failure {
+    let failure = match (foreign.first(), elsewhere) {
+        (Some(name), _) => Failure::new(
+            exit::CHECK_FAILED,
+            format!("namespace {namespace} has a Deployment `{name}` that another tool installed"),
+        )
+        .help("`kubectl keda install --replace` replaces it and keeps custom resources and their objects"),
+        (None, elsewhere) => Failure::new(
+            exit::CHECK_FAILED,
+            format!(
+                "the APIService `{}` leads to {}, and a cluster has one provider of external metrics only",
+                names::API_SERVICE,
+                elsewhere.unwrap_or("another Service"),
+            ),
+        )
+        .help("`kubectl keda install --replace` takes it over: the other provider then serves no external metrics"),
+    };
+    failure.help("`kubectl keda install --namespace NAME` installs elsewhere than another installation of this command")
+}
+
+/// The Service that external metrics come from now, if it is not the one of this namespace.
+async fn api_service_elsewhere(cluster: &Cluster, namespace: &str) -> Result<Option<String>, Failure> {
+    let services: Api<APIService> = Api::all(cluster.client.clone());
+    let found = services
+        .get_opt(names::API_SERVICE)
+        .await
+        .map_err(|error| cluster.failed("get apiservices", error))?;
+    let Some(service) = found.and_then(|found| found.spec).and_then(|spec| spec.service) else {
+        return Ok(None);
+    };
+    let (name, at) = (
+        service.name.unwrap_or_default(),
+        service.namespace.unwrap_or_default(),
+    );
+    let ours = name == names::ADAPTER && at == namespace;
+    Ok((!ours).then(|| format!("Service {at}/{name}")))
+}
+
+async fn remove(cluster: &Cluster, deployments: &Api<Deployment>, name: &str) -> Result<(), Failure> {
+    let failed = |error| cluster.failed(&format!("delete deployment {name}"), error);
+    let deleted = deployments
+        .delete(name, &DeleteParams::foreground())
+        .await
+        .map_err(failed)?;
+    if let Some(uid) = deleted.left().and_then(|left| left.metadata.uid) {
+        let gone = await_condition(deployments.clone(), name, conditions::is_deleted(&uid));
+        gone.await.map_err(|error| {
+            Failure::new(
+                exit::UNEXPECTED,
+                format!("cannot watch deployment {name} being deleted"),
+            )
+            .because(error)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! Removes an installation: the other way round, and so that nothing hangs on the way.
+//!
+//! ```text
+//! APIService ─▶ Deployments ─▶ our finalizers ─▶ CRDs ─▶ Services, bindings, roles, accounts ─▶ namespace
+//! ```
+//! The APIService goes first: discovery of the whole cluster waits for a dead one. The finalizers go once the
+//! controller is gone that would remove them; otherwise no custom resource could ever be deleted again.
+
+use std::time::Duration;
+
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+
+use super::apply::{api_of, is_ours};
+use super::manifests::{self, Manifest};
+use super::names;
+use super::options::Options;
+use crate::context::Context;
+use crate::exit::{self, Failure};
+use crate::kubeconfig::Cluster;
+use crate::ui::progress::Progress;
+use crate::ui::prompt;
+
+/// What the user decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Choices {
+    /// Namespace of the installation.
+    pub(crate) namespace: String,
+    /// Custom resources and their definitions stay.
+    pub(crate) keep_crds: bool,
+    /// Nothing is asked.
+    pub(crate) yes: bool,
+    /// How long all of it may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Removes an installation. Running it again after a break goes on where it stopped.
+pub(crate) async fn run(choices: &Choices, cluster: &Cluster, cx: &Context) -> Result<u8, Failure> {
+    refuse_foreign(cluster, &choices.namespace).await?;
+    let objects = custom_objects(cluster).await?;
+    if !choices.keep_crds && !objects.is_empty() && !choices.yes {
+        let question = format!(
+            "Delete the custom resource definitions and with them {}?",
+            count(&objects)
+        );
+        if !prompt::confirm(cx.ui, &question, "`--yes`, or `--keep-crds` to keep them")? {
+            return Err(Failure::new(exit::INTERRUPTED, "nothing was removed"));
+        }
+    }
+    let removal = Removal {
+        cluster,
+        cx,
+        progress: Progress::spinner(cx.ui),
+        deadline: Instant::now() + choices.timeout,
+        namespace: &choices.namespace,
+    };
+    let removed = removal.run(&objects, choices.keep_crds).await?;
+    drop(removal);
+    if removed == 0 {
+        cx.ui.say(&format!(
+            "nothing of kubectl-keda is in namespace {}",
+            choices.namespace
+        ));
+    }
+    if choices.keep_crds && !objects.is_empty() {
+        cx.ui.note(&format!(
+            "{} stay; what they scale keeps its replicas until a controller is installed again",
+            count(&objects)
+        ));
+    }
+    Ok(exit::OK)
+}
+
+/// An object of one of our kinds.
+struct CustomObject {
+    resource: ApiResource,
+    namespace: Option<String>,
+    name: String,
+    finalizers: bool,
+}
+
+fn count(objects: &[CustomObject]) -> String {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for object in objects {
+        match kinds.iter_mut().find(|(kind, _)| *kind == object.resource.kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((&object.resource.kind, 1)),
+        }
+    }
+    let texts: Vec<String> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    texts.join(", ")
+}
+
+async fn refuse_foreign(cluster: &Cluster, namespace: &str) -> Result<(), Failure> {
+    match super::present::operator(cluster, namespace).await? {
+        Some(found) if !is_ours(&found) => Err(Failure::new(
+            exit::CHECK_FAILED,
+            format!(
+                "the Deployment `{}` in namespace {namespace} was installed by another tool",
+                names::OPERATOR
+            ),
+        )
+        .help("remove it with that tool, such as `helm uninstall`")
+        .help("or take it over first: `kubectl keda install --replace`")),
+        _ => Ok(()),
+    }
+}
+
+/// Lists the objects of all six kinds; a kind that is not there has none.
+async fn custom_objects(cluster: &Cluster) -> Result<Vec<CustomObject>, Failure> {
+    let mut objects = Vec::new();
+    for definition in crds::definitions() {
+        let names = &definition.spec.names;
+        let version = &definition.spec.versions[0].name;
+        let gvk = GroupVersionKind::gvk(&definition.spec.group, version, &names.kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, &names.plural);
+        let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
+        let list = match api.list_metadata(&ListParams::default()).await {
+            Ok(list) => list,
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(cluster.failed(&format!("list {}", names.plural), error)),
+        };
+        objects.extend(list.items.into_iter().map(|found| CustomObject {
+            resource: resource.clone(),
+            namespace: found.namespace(),
+            name: found.name_any(),
+            finalizers: found.finalizers().iter().any(|name| name == crds::FINALIZER),
+        }));
+    }
+    Ok(objects)
+}
+
+struct Removal<'a> {
+    cluster: &'a Cluster,
+    cx: &'a Context,
+    progress: Progress,
+    deadline: Instant,
+    namespace: &'a str,
+}
+
+impl Removal<'_> {
+    /// Returns how many objects were deleted.
+    async fn run(&self, objects: &[CustomObject], keep_crds: bool) -> Result<usize, Failure> {
+        let options = Options {
+            namespace: self.namespace.to_owned(),
+            ..Options::default()
+        };
+        let all = manifests::objects(&options);
+        let of = |kind: &'static str| all.iter().filter(move |manifest| manifest.kind() == kind);
+        let mut removed = 0;
+        for manifest in of("APIService") {
+            if self.leads_here(manifest).await? {
+                removed += usize::from(self.delete(manifest, true).await?);
+            }
+        }
+        for manifest in of("Deployment") {
+            removed += usize::from(self.delete(manifest, true).await?);
+        }
+        for object in objects.iter().filter(|object| object.finalizers) {
+            self.release(object).await?;
+        }
+        if !keep_crds {
+            for manifest in of("CustomResourceDefinition") {
+                removed += usize::from(self.delete(manifest, true).await?);
+            }
+        }
+        let first = [
+            "Namespace",
+            "CustomResourceDefinition",
+            "Deployment",
+            "APIService",
+        ];
+        for manifest in all
+            .iter()
+            .rev()
+            .filter(|manifest| !first.contains(&manifest.kind()))
+        {
+            removed += usize::from(self.delete(manifest, false).await?);
+        }
+        for manifest in [
+            leftover("v1", "Secret", names::CERTIFICATES, self.namespace),
+            lease(self.namespace),
+        ] {
+            removed += usize::from(self.delete(&manifest, false).await?);
+        }
+        for manifest in of("Namespace") {
+            removed += usize::from(self.delete_namespace(manifest).await?);
+        }
+        Ok(removed)
+    }
+
+    fn client(&self) -> &Client {
+        &self.cluster.client
+    }
+
+    /// Whether the APIService is the one of this installation.
+    async fn leads_here(&self, manifest: &Manifest) -> Result<bool, Failure> {
+        let found = api_of(self.client(), manifest)
+            .get_opt(manifest.name())
+            .await
+            .map_err(|error| self.cluster.failed("get apiservices", error))?;
+        let at = found.and_then(|found| {
+            let namespace = found.data.pointer("/spec/service/namespace")?;
+            namespace.as_str().map(str::to_owned)
+        });
+        match at {
+            Some(at) if at != self.namespace => {
+                self.progress.say(&format!(
+                    "note: {} leads to namespace {at} and stays",
+                    manifest.shown()
+                ));
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Deletes an object and, if asked for, waits until it is gone. Returns whether it was there.
+    async fn delete(&self, manifest: &Manifest, wait: bool) -> Result<bool, Failure> {
+        let shown = manifest.shown();
+        self.doing(&format!("deleting {shown}"));
+        let api = api_of(self.client(), manifest);
+        let parameters = if wait {
+            DeleteParams::foreground()
+        } else {
+            DeleteParams::default()
+        };
+        let answer = match api.delete(manifest.name(), &parameters).await {
+            Ok(answer) => answer,
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(false),
+            Err(error) => return Err(self.cluster.failed(&format!("delete {shown}"), error)),
+        };
+        if let Some(uid) = answer.left().and_then(|left| left.metadata.uid).filter(|_| wait) {
+            self.gone(&api, manifest, &uid).await?;
+        }
+        self.cx.ui.data(&format!("{shown} deleted\n"))?;
+        Ok(true)
+    }
+
+    fn doing(&self, what: &str) {
+        if self.cx.ui.stderr_is_tty {
+            self.progress.doing(what);
+        }
+    }
+
+    async fn gone(&self, api: &Api<DynamicObject>, manifest: &Manifest, uid: &str) -> Result<(), Failure> {
+        let gone = await_condition(api.clone(), manifest.name(), conditions::is_deleted(uid));
+        match timeout_at(self.deadline, gone).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::new(
+                exit::UNEXPECTED,
+                format!("cannot watch {} being deleted", manifest.shown()),
+            )
+            .because(error)),
+            Err(_) => Err(self.stuck(api, manifest).await),
+        }
+    }
+
+    /// Says what keeps an object from going away.
+    async fn stuck(&self, api: &Api<DynamicObject>, manifest: &Manifest) -> Failure {
+        let left = api.get_opt(manifest.name()).await.ok().flatten();
+        let why = left.map(|left| reasons(&left)).filter(|why| !why.is_empty());
+        let message = format!(
+            "{} is being deleted and did not go away in time{}",
+            manifest.shown(),
+            why.map_or_else(String::new, |why| format!(": {why}"))
+        );
+        Failure::new(exit::TIMED_OUT, message)
+            .help("run the same command again once that is solved: it goes on where it stopped")
+    }
+
+    /// Takes our finalizer off an object; those of others stay.
+    async fn release(&self, object: &CustomObject) -> Result<(), Failure> {
+        let resource = &object.resource;
+        let api: Api<DynamicObject> = match &object.namespace {
+            Some(namespace) => Api::namespaced_with(self.client().clone(), namespace, resource),
+            None => Api::all_with(self.client().clone(), resource),
+        };
+        self.doing(&format!("releasing {}/{}", resource.plural, object.name));
+        let failed = |error| {
+            self.cluster
+                .failed(&format!("patch {}/{}", resource.plural, object.name), error)
+        };
+        // Whoever writes the object in between makes the patch fail, not overwrite: then it is read again.
+        loop {
+            let Some(found) = api.get_metadata_opt(&object.name).await.map_err(failed)? else {
+                return Ok(());
+            };
+            let kept: Vec<&String> = found
+                .finalizers()
+                .iter()
+                .filter(|name| *name != crds::FINALIZER)
+                .collect();
+            if kept.len() == found.finalizers().len() {
+                return Ok(());
+            }
+            let patch = json!({ "metadata": {
+                "resourceVersion": found.resource_version(),
+                "finalizers": kept,
+            } });
+            match api
+                .patch_metadata(&object.name, &PatchParams::default(), &Patch::Merge(&patch))
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 409 && Instant::now() < self.deadline => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// Deletes the namespace if `install` made it and nothing of others runs in it.
+    async fn delete_namespace(&self, manifest: &Manifest) -> Result<bool, Failure> {
+        let api = api_of(self.client(), manifest);
+        let found = api
+            .get_opt(manifest.name())
+            .await
+            .map_err(|error| self.cluster.failed("get namespaces", error))?;
+        let Some(found) = found else { return Ok(false) };
+        if !is_ours(&found) {
+            self.progress.say(&format!(
+                "note: namespace {} was there before and stays",
+                manifest.name()
+            ));
+            return Ok(false);
+        }
+        let pods: Api<k8s_openapi::api::core::v1::Pod> =
+            Api::namespaced(self.client().clone(), manifest.name());
+        let left = pods
+            .list_metadata(&ListParams::default())
+            .await
+            .map_err(|error| self.cluster.failed("list pods", error))?;
+        let others: Vec<String> = left
+            .items
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .map(ResourceExt::name_any)
+            .collect();
+        if let Some(first) = others.first() {
+            self.progress.say(&format!(
+                "note: namespace {} stays: {} pods of others run in it, such as {first}",
+                manifest.name(),
+                others.len()
+            ));
+            return Ok(false);
+        }
+        self.delete(manifest, true).await
+    }
+}
+
+/// Finalizers, and what the conditions of a namespace or a definition say about its deletion.
+fn reasons(object: &DynamicObject) -> String {
+    let mut texts = Vec::new();
+    let conditions = object
+        .data
+        .pointer("/status/conditions")
+        .and_then(|list| list.as_array());
+    for condition in conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition["status"] == "True")
+    {
+        let about = condition["type"].as_str().unwrap_or_default();
+        let deletion = about == "Terminating" || about.starts_with("Namespace");
+        if let Some(message) = condition["message"].as_str().filter(|_| deletion) {
+            texts.push(message.to_owned());
+        }
+    }
+    if !object.finalizers().is_empty() {
+        texts.push(format!("finalizers {}", object.finalizers().join(", ")));
+    }
+    texts.join("; ")
+}
+
+fn lease(namespace: &str) -> Manifest {
+    leftover("coordination.k8s.io/v1", "Lease", names::LEASE, namespace)
+}
+
+/// Something that the controller wrote.
+fn leftover(api_version: &str, kind: &str, name: &str, namespace: &str) -> Manifest {
+    Manifest {
+        value: json!({
+            "apiVersion": api_version, "kind": kind, "metadata": { "name": name, "namespace": namespace },
+        }),
+    }
+}
