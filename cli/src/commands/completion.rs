@@ -28,7 +28,7 @@ pub enum Shell {
 }
 
 /// The script as text; the files in `completions/` are exactly this.
-pub fn render_script(shell: Shell) -> String {
+pub(crate) fn render_script(shell: Shell) -> String {
     let generator = match shell {
         Shell::Bash => Generator::Bash,
         Shell::Zsh => Generator::Zsh,
