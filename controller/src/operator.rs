@@ -316,7 +316,8 @@ fn connect(args: &Args, environment: &Environment) -> Connect {
         } else {
             MinTls::Tls12
         },
-        roots: Roots::with_directories(&args.ca_dir),
+        // The default folder is for those who mount one; its absence is no news.
+        roots: Roots::with_directories(&args.ca_dir.iter().filter(|folder| folder.exists()).collect::<Vec<_>>()),
         proxies: Proxies {
             http: proxy(["HTTP_PROXY", "http_proxy"]),
             https: proxy(["HTTPS_PROXY", "https_proxy"]),

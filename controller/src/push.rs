@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::activate::{Reading, Source, TriggerReading};
+use engine::reconcile::Phase;
 use futures::StreamExt as _;
 use scalers::PushEvent;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +125,9 @@ async fn activate(
     let Ok(object) = operator.object(&live.key) else {
         return;
     };
+    if Phase::of(&object) != Phase::Run {
+        return;
+    }
     let known = object
         .status
         .as_ref()

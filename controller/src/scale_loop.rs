@@ -13,6 +13,7 @@ use engine::activate::{self, HpaScaling, Observed, Reading, Source, TriggerReadi
 use engine::desired::{self, Desired, ObjectKey};
 use engine::event::Event;
 use engine::metric::{MetricName, TriggerMetrics};
+use engine::reconcile::Phase;
 use jiff::Timestamp;
 use kube::Resource as _;
 use kube::core::subresource::Scale;
@@ -119,6 +120,10 @@ async fn iterate(
         return None;
     }
     let object = operator.object(&live.key).ok()?;
+    if Phase::of(&object) != Phase::Run {
+        // Paused or deleted since the poll began: the reconcile is on its way, tells it in an Event and ends this loop.
+        return Some((interval, phase(&object, interval)));
+    }
     act(operator, live, &object, polled.readings, Source::Poll).await;
     Some((interval, phase(&object, interval)))
 }
