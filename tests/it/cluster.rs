@@ -2,7 +2,9 @@
 
 mod adapter;
 mod bad_input;
+mod debug_api;
 mod faults;
+mod jsonpath;
 mod scaling;
 
 use harness::bed;
@@ -17,6 +19,7 @@ pub(crate) fn tier() -> Tier {
         .needs(bed::binary())
         .needs(keda::controller_bin())
         .needs(keda::adapter_bin())
+        .needs(keda::cli_bin())
         .needs(redis::available())
         .needs(external_scaler::available())
         .case("redis_list_scales_0_n_0", scaling::redis_list)
@@ -41,6 +44,15 @@ pub(crate) fn tier() -> Tier {
         .case("forged_headers_are_refused", adapter::forged_headers)
         .case("rotation_under_load_fails_no_read", adapter::rotation_under_load)
         .case("discovery_and_openapi_are_served", adapter::discovery)
+        .case(
+            "debug_api_answers_every_kind_of_login_that_has_the_rights",
+            debug_api::every_login,
+        )
+        .case(
+            "debug_api_judges_an_own_token_by_its_owner",
+            debug_api::own_token_counts_for_its_owner,
+        )
+        .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl)
 }
 
 /// Crashes, on a cluster of their own: they would disturb every other case.

@@ -22,12 +22,14 @@ where
     Fut: Future<Output = Look<T>>,
 {
     let end = Instant::now() + deadline;
+    let mut missing = "it was never looked at".to_owned();
     loop {
-        let missing = match tokio::time::timeout_at(end, look()).await {
+        match tokio::time::timeout_at(end, look()).await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(missing)) => missing,
-            Err(_) => "the look itself did not return".to_owned(),
-        };
+            Ok(Err(now)) => missing = now,
+            // What the last look found that did return says more than that this one did not.
+            Err(_) => bail!("waited {}s for {what}: {missing}", deadline.as_secs()),
+        }
         if Instant::now() + INTERVAL > end {
             bail!("waited {}s for {what}: {missing}", deadline.as_secs());
         }
