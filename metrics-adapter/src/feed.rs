@@ -11,6 +11,7 @@
 pub(crate) mod endpoint;
 pub(crate) mod lease;
 
+use std::error::Error as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -105,9 +106,10 @@ impl Feed {
             })
             .await;
         call.finished(result.as_ref().err());
+        let endpoint = asked.into_inner().unwrap_or_else(PoisonError::into_inner);
         Answer {
-            result,
-            endpoint: asked.into_inner().unwrap_or_else(PoisonError::into_inner),
+            result: result.map_err(|status| located(status, &endpoint)),
+            endpoint,
             attempts: attempts.into_inner(),
         }
     }
@@ -154,6 +156,7 @@ impl Feed {
         let tls = ClientTls::mutual(self.certificates.clone(), &names).map_err(|error| wrong(&error))?;
         let link = rpc::connect(tls, endpoint.address.clone(), names[0]).map_err(|error| wrong(&error))?;
         tracing::info!(address = endpoint.address, source = %endpoint.source, holder = endpoint.holder, "asking this controller from now on");
+        tokio::spawn(tell(endpoint.address.clone(), link.state.clone()));
         let connection = Arc::new(Connection {
             endpoint: endpoint.clone(),
             link,
@@ -161,6 +164,36 @@ impl Feed {
         });
         *current = Some(connection.clone());
         Ok(connection)
+    }
+}
+
+/// Adds to an error of the transport where it happened; what the controller itself says stays as it is.
+fn located(status: Status, address: &str) -> Status {
+    if status.source().is_none() || address.is_empty() {
+        return status;
+    }
+    Status::new(
+        status.code(),
+        format!("controller at {address}: {}", status.message()),
+    )
+}
+
+/// Logs what becomes of a connection, each failure once.
+async fn tell(address: String, mut state: watch::Receiver<LinkState>) {
+    let mut last = String::new();
+    while state.changed().await.is_ok() {
+        let now = state.borrow_and_update().clone();
+        match now {
+            LinkState::Ready => {
+                tracing::info!(address, "connected to the controller");
+                last.clear();
+            }
+            LinkState::Failed(error) if error != last => {
+                tracing::warn!(address, error, "no connection to the controller");
+                last = error;
+            }
+            _ => {}
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use http::header;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use rpc::debug::adapter_debug_server::AdapterDebugServer;
 use rpc::tls::{CertFiles, CertFolder, ClientAuth, Listener, Policy, Refused, ServerTls};
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let work = start(args, started, stop.clone());
     tokio::select! {
         result = work => result,
-        // Before the ports are open there is nothing to end in order; afterwards `work` ends by itself.
+        // `work` ends by itself, unless a client of the debug API holds on.
         () = async { stop.cancelled().await; tokio::time::sleep(LAST_RESORT).await } => Ok(()),
     }
 }
@@ -50,10 +51,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 const LAST_RESORT: std::time::Duration = std::time::Duration::from_secs(15);
 
 async fn start(args: Args, started: Timestamp, stop: CancellationToken) -> anyhow::Result<()> {
-    let (client, url) = kubernetes::client(args.kubeconfig.as_deref()).await?;
-    let config = kubernetes::first_answer(&url, config_map::fetch(&client)).await?;
-    let certificates = tokio::select! {
-        certificates = certificates(&args) => certificates,
+    let (client, config, certificates) = tokio::select! {
+        prepared = prepare(&args) => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
     let (trust_sender, trust) = watch::channel(Arc::new(Trust::default()));
@@ -112,6 +111,13 @@ async fn start(args: Args, started: Timestamp, stop: CancellationToken) -> anyho
     plain?;
     tracing::info!("metrics adapter stopped");
     Ok(())
+}
+
+/// What must be there before a port is opened: an API server that knows us, and certificates.
+async fn prepare(args: &Args) -> anyhow::Result<(Client, Option<ConfigMap>, Certificates)> {
+    let (client, url) = kubernetes::client(args.kubeconfig.as_deref()).await?;
+    let config = kubernetes::first_answer(&url, config_map::fetch(&client)).await?;
+    Ok((client, config, certificates(args).await))
 }
 
 /// The certificate files of the process.

@@ -18,18 +18,19 @@ pub(crate) async fn follow(client: Client, place: Place, lease: String, endpoint
     let pods = Api::<Pod>::namespaced(client, &place.namespace);
     let stream = watcher::watch_object(leases, &lease).default_backoff();
     let mut stream = std::pin::pin!(stream);
-    let mut last = None;
+    let (mut last, mut settled) = (None, false);
     while let Some(event) = stream.next().await {
         let next = match event {
             Ok(object) => {
                 let holder = object
                     .and_then(|lease| lease.spec?.holder_identity)
                     .filter(|holder| !holder.is_empty());
-                // The Lease is renewed every few seconds; only a new holder is news.
-                if last.as_ref() == Some(&holder) {
+                // The Lease is renewed every few seconds; only a new holder is news, or an old one that could not be looked up.
+                if settled && last.as_ref() == Some(&holder) {
                     continue;
                 }
-                let next = resolve(&pods, &place, holder.as_deref()).await;
+                let next;
+                (next, settled) = resolve(&pods, &place, holder.as_deref()).await;
                 last = Some(holder);
                 next
             }
@@ -67,26 +68,30 @@ pub(crate) async fn follow(client: Client, place: Place, lease: String, endpoint
     }
 }
 
-async fn resolve(pods: &Api<Pod>, place: &Place, holder: Option<&str>) -> Endpoint {
+/// Where the holder is, and whether looking again would find the same.
+async fn resolve(pods: &Api<Pod>, place: &Place, holder: Option<&str>) -> (Endpoint, bool) {
     let Some(holder) = holder else {
-        return place.service("", "nobody holds the Lease");
+        return (place.service("", "nobody holds the Lease"), true);
     };
+    let outside = || (place.service(holder, "the Lease's holder is not a pod"), true);
     let Some(pod) = pod_of(holder) else {
-        return place.service(holder, "the Lease's holder is not a pod");
+        return outside();
     };
     match pods.get_opt(pod).await {
         Ok(Some(found)) => match address(&found) {
-            Some(ip) => place.pod(ip, holder),
-            None => place.service(holder, "the Lease's holder has no address yet"),
+            Some(ip) => (place.pod(ip, holder), true),
+            None => (
+                place.service(holder, "the Lease's holder has no address yet"),
+                false,
+            ),
         },
         // The controller runs outside of the cluster, under its host's name.
-        Ok(None) => place.service(holder, "the Lease's holder is not a pod"),
+        Ok(None) => outside(),
         Err(error) => {
-            tracing::warn!(%error, pod, "cannot get the pod that holds the controller's Lease, using the Service");
-            place.service(
-                holder,
-                &format!("the Lease's holder cannot be looked up: {error}"),
-            )
+            let why = crate::error_chain(&error);
+            let note =
+                format!("the Lease's holder cannot be looked up (the adapter needs get on pods): {why}");
+            (place.service(holder, &note), false)
         }
     }
 }
