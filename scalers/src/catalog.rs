@@ -121,3 +121,6 @@ pub(crate) fn unknown_type(input: &TriggerInput) -> Diagnostic {
         _ => finding.with_help("`kubectl keda scalers` lists every type"),
     }
 }
+
+#[cfg(test)]
+mod tests;

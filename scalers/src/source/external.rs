@@ -169,6 +169,10 @@ fn value(value: &rpc::externalscaler::MetricValue) -> f64 {
 /// What a failed call means.
 fn failure(address: &str, status: Status) -> ScalerError {
     let endpoint = address.to_owned();
+    // A status with a cause was made on this side, out of a connection that broke.
+    if std::error::Error::source(&status).is_some() {
+        return ScalerError::unreachable(endpoint, status);
+    }
     match status.code() {
         Code::Unavailable => ScalerError::unreachable(endpoint, status),
         Code::Unauthenticated | Code::PermissionDenied => {
