@@ -159,7 +159,6 @@ struct State {
     dir: PathBuf,
     kubernetes_version: String,
     kubeconfig: PathBuf,
-    host_address: Option<String>,
     real_node: Option<RealNode>,
     real_node_off: Option<String>,
 }
@@ -255,11 +254,6 @@ impl Bed {
     /// The administrator's kubeconfig.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.state.kubeconfig
-    }
-
-    /// The address at which pods and Services reach processes on this host.
-    pub(crate) fn host_address(&self) -> Option<&str> {
-        self.state.host_address.as_deref()
     }
 
     /// A kubectl command line that reaches the bed as its administrator.

@@ -3,12 +3,15 @@
 //! Each is built again only when its sources, its module versions or the compiler have changed: linking the test bed
 //! alone takes ten seconds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::cluster;
@@ -58,6 +61,12 @@ const PROGRAMS: &[Program] = &[
         package: ".",
         variable: "KEDA_COREDNS_BIN",
     },
+    Program {
+        name: "external-scaler",
+        module: "tests/external-scaler",
+        package: ".",
+        variable: "KEDA_EXTERNAL_SCALER_BIN",
+    },
 ];
 
 /// Where Kubernetes keeps the version that it reports. Unstamped, it reports one that clients cannot parse.
@@ -88,6 +97,65 @@ pub(crate) fn build_all(steps: &Steps) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs the test bed's own tests, on beds that they start themselves; returns how many passed and failed.
+pub(crate) fn test_bed() -> anyhow::Result<(usize, usize)> {
+    let mut child = Command::new("go")
+        .args([
+            "test",
+            "-trimpath",
+            "-count=1",
+            "-json",
+            "./internal/...",
+            "./e2e",
+        ])
+        .current_dir(cluster::root().join("tests/cluster"))
+        .env("CGO_ENABLED", "0")
+        .envs(environment())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run `go test`")?;
+    let lines = BufReader::new(child.stdout.take().context("`go test` has no stdout")?).lines();
+    let (passed, failed) = count(lines.map_while(Result::ok));
+    let status = child.wait().context("cannot wait for `go test`")?;
+    if !status.success() && failed == 0 {
+        bail!("`go test` in `tests/cluster` ended with {status}");
+    }
+    Ok((passed, failed))
+}
+
+/// One line of `go test -json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TestEvent {
+    action: String,
+    package: Option<String>,
+    test: Option<String>,
+    output: Option<String>,
+}
+
+/// Counts the tests that ended, and prints what the failed ones and the skipped ones said.
+fn count(lines: impl Iterator<Item = String>) -> (usize, usize) {
+    let (mut passed, mut failed) = (0, 0);
+    let mut said: BTreeMap<_, String> = BTreeMap::new();
+    for event in lines.filter_map(|line| serde_json::from_str::<TestEvent>(&line).ok()) {
+        let whose = (event.package, event.test);
+        match (event.action.as_str(), &whose.1) {
+            ("output", _) => said
+                .entry(whose)
+                .or_default()
+                .push_str(&event.output.unwrap_or_default()),
+            ("pass", Some(_)) => passed += 1,
+            ("skip", Some(_)) => eprint!("{}", said.remove(&whose).unwrap_or_default()),
+            ("fail", test) => {
+                failed += usize::from(test.is_some());
+                eprint!("{}", said.remove(&whose).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (passed, failed)
 }
 
 /// The version of the Go compiler, which decides what a build makes.
@@ -219,6 +287,19 @@ mod tests {
         let go_mod = "require (\n\tk8s.io/api v0.36.3\n\tk8s.io/kubernetes v1.36.3\n)\n";
         assert_eq!(kubernetes_version(go_mod).as_deref(), Some("v1.36.3"));
         assert_eq!(kubernetes_version("require k8s.io/kubectl v0.36.3\n"), None);
+    }
+
+    #[test]
+    fn counts_the_tests_that_go_reports() {
+        let lines = [
+            r#"{"Action":"pass","Package":"p","Test":"A/one"}"#,
+            r#"{"Action":"pass","Package":"p","Test":"A"}"#,
+            r#"{"Action":"fail","Package":"p","Test":"B"}"#,
+            r#"{"Action":"skip","Package":"p","Test":"C"}"#,
+            r#"{"Action":"fail","Package":"p"}"#,
+            "not JSON",
+        ];
+        assert_eq!(count(lines.into_iter().map(str::to_owned)), (2, 1));
     }
 
     #[test]

@@ -17,6 +17,9 @@ const IMAGES: &[&str] = &["buildah"];
 /// Servers that scalers are tested against.
 const SERVERS: &[&str] = &["redis-server", "redis-tools"];
 
+/// What the tests of the test bed look with.
+const TOOLS: &[&str] = &["iproute2"];
+
 /// Asked by Debian's scripts whether a service may start.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// An answer of 101 means "not allowed".
@@ -24,7 +27,7 @@ const FORBID: &str = "#!/bin/sh\nexit 101\n";
 
 /// Installs everything that demo and tests use.
 pub(crate) fn install_all() -> anyhow::Result<()> {
-    install(&[NODE, IMAGES, SERVERS].concat())
+    install(&[NODE, IMAGES, SERVERS, TOOLS].concat())
 }
 
 /// Installs what builds images.

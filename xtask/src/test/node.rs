@@ -1,10 +1,11 @@
-//! The tier on a real node: the demo as a user runs it, and the demo when its adapter is taken away.
+//! The tier on a real node: the tests of the test bed, the demo as a user runs it, and the demo when its adapter is taken away.
 
 use std::process::Command;
 
 use anyhow::Context;
 
 use super::tally::Counts;
+use crate::go;
 use crate::steps::Steps;
 
 /// One run of the demo, and how it must end.
@@ -36,6 +37,7 @@ const RUNS: &[Run] = &[
 /// Runs the demos; each counts as one test.
 pub(crate) fn run(steps: &Steps) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
+    (counts.passed, counts.failed) = steps.run("the test bed itself", go::test_bed)?;
     for run in RUNS {
         let program = std::env::current_exe().context("cannot find this program")?;
         let result = steps.run(run.what, || {
