@@ -3,6 +3,8 @@
 //! Upstream: `pkg/scaling/executor`, `RequestScale`; facts semantics §3.2 to §3.5.
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -151,11 +153,8 @@ pub fn decide(want: &Desired, seen: &Observed, now: Timestamp) -> Decision {
     if want.pause.is_full() {
         return Hold(Why::Paused);
     }
-    let failed = seen
-        .readings
-        .iter()
-        .any(|trigger| matches!(trigger.reading, Reading::Failed(_)));
-    if want.forced || is_active(&seen.readings) {
+    let failed = is_blind(want, seen);
+    if want.forced || is_active(&seen.readings, failed) {
         let dormant = replicas == 0 || want.idle.is_some() && replicas < want.min;
         return match dormant {
             true if want.pause.stops_scale_out() => Hold(Why::ScaleOutPaused),
@@ -195,10 +194,29 @@ pub fn decide(want: &Desired, seen: &Observed, now: Timestamp) -> Decision {
     Hold(Why::AlreadyThere)
 }
 
-/// Whether any trigger is active; an object with only cpu and memory always is.
-fn is_active(readings: &[TriggerReading]) -> bool {
+/// Whether any trigger failed; one of a poll that said nothing at all counts as failed.
+fn is_blind(want: &Desired, seen: &Observed) -> bool {
+    seen.readings
+        .iter()
+        .any(|trigger| matches!(trigger.reading, Reading::Failed(_)))
+        || silent(want, seen).next().is_some()
+}
+
+/// The triggers of which a poll has no reading.
+fn silent<'a>(want: &Desired, seen: &'a Observed) -> impl Iterator<Item = usize> + 'a {
+    let count = if seen.source == Source::Poll {
+        want.trigger_count
+    } else {
+        0
+    };
+    (0..count).filter(|index| seen.readings.iter().all(|trigger| trigger.trigger != *index))
+}
+
+/// Whether any trigger is active; an object with only cpu and memory always is, unless something failed.
+fn is_active(readings: &[TriggerReading], failed: bool) -> bool {
     readings.iter().any(|trigger| trigger.reading == Reading::Active)
-        || !readings.is_empty()
+        || !failed
+            && !readings.is_empty()
             && readings
                 .iter()
                 .all(|trigger| trigger.reading == Reading::Resource)
@@ -323,7 +341,7 @@ fn status(want: &Desired, seen: &Observed, decision: &Decision) -> StatusPatch {
             }
             return StatusPatch {
                 conditions,
-                activity: activity(seen),
+                activity: Some(activity(seen)),
                 ..StatusPatch::default()
             };
         }
@@ -333,15 +351,16 @@ fn status(want: &Desired, seen: &Observed, decision: &Decision) -> StatusPatch {
     if ready_is_ours(&seen.conditions) {
         conditions.push(match decision {
             Decision::Hold(Why::SomeTriggersFailed) => {
-                condition::partial_trigger_error(&failures(&seen.readings))
+                condition::partial_trigger_error(&blindness(want, seen))
             }
-            Decision::Hold(Why::TriggersFailed) => condition::trigger_error(&failures(&seen.readings)),
+            Decision::Hold(Why::TriggersFailed) => condition::trigger_error(&blindness(want, seen)),
             _ => condition::ready(&want.gaps()),
         });
     }
     conditions.push(match decision {
-        Decision::Activate { .. } | Decision::StayActive => active(want),
-        Decision::Hold(Why::SomeTriggersFailed | Why::ScaleOutPaused) => active(want),
+        Decision::Activate { .. }
+        | Decision::StayActive
+        | Decision::Hold(Why::SomeTriggersFailed | Why::ScaleOutPaused) => active(want),
         Decision::CoolDown { until } => condition::cooldown(*until),
         _ => condition::not_active(),
     });
@@ -351,7 +370,7 @@ fn status(want: &Desired, seen: &Observed, decision: &Decision) -> StatusPatch {
     }
     StatusPatch {
         conditions,
-        activity: activity(seen),
+        activity: Some(activity(seen)),
         ..StatusPatch::default()
     }
 }
@@ -383,7 +402,14 @@ pub fn failures(readings: &[TriggerReading]) -> String {
     texts.join("; ")
 }
 
-fn activity(seen: &Observed) -> Option<Activity> {
+/// What could not be seen.
+fn blindness(want: &Desired, seen: &Observed) -> String {
+    let failed = Some(failures(&seen.readings)).filter(|text| !text.is_empty());
+    let silent = silent(want, seen).map(|index| format!("trigger {index} gave no reading"));
+    failed.into_iter().chain(silent).collect::<Vec<_>>().join("; ")
+}
+
+fn activity(seen: &Observed) -> Activity {
     let states: BTreeMap<String, bool> = seen
         .readings
         .iter()
@@ -396,8 +422,8 @@ fn activity(seen: &Observed) -> Option<Activity> {
         })
         .collect();
     match seen.source {
-        Source::Poll => Some(Activity::All(states)),
-        Source::Push => Some(Activity::Some(states)),
+        Source::Poll => Activity::All(states),
+        Source::Push => Activity::Some(states),
     }
 }
 

@@ -148,6 +148,8 @@ pub struct Desired {
     pub authentications_types: String,
     /// Distinct references to authentication objects in order.
     pub authentications: Vec<AuthenticationRef>,
+    /// How many triggers the spec has.
+    pub trigger_count: usize,
     /// Findings that do not stop the object, among them parts that this version does not carry out.
     pub warnings: Vec<Diagnostic>,
 }
@@ -224,6 +226,7 @@ fn read(
         triggers_types: trigger_types(&spec.triggers),
         authentications_types: authentication_types(&spec.triggers),
         authentications: authentications(&spec.triggers),
+        trigger_count: spec.triggers.len(),
         warnings,
     }
 }

@@ -119,7 +119,7 @@ impl fmt::Display for FieldPath {
             match segment {
                 Segment::Index(index) => write!(f, "[{index}]")?,
                 Segment::Field(name) if name.is_empty() || name.contains(['.', '[']) => {
-                    write!(f, "[\"{name}\"]")?
+                    write!(f, "[\"{name}\"]")?;
                 }
                 Segment::Field(name) if position == 0 => f.write_str(name)?,
                 Segment::Field(name) => write!(f, ".{name}")?,

@@ -126,7 +126,7 @@ fn behavior(want: &Desired) -> Option<HorizontalPodAutoscalerBehavior> {
     behavior
 }
 
-/// The metrics in the order of the triggers, then by source type: ContainerResource, External, Resource.
+/// The metrics in the order of the triggers, then by source type: `ContainerResource`, `External`, `Resource`.
 fn metric_specs(want: &Desired, metrics: &[TriggerMetrics]) -> Result<Vec<MetricSpec>, HpaError> {
     let mut names = BTreeSet::new();
     let mut specs = Vec::new();
@@ -209,7 +209,7 @@ pub fn metric_names(metrics: &[TriggerMetrics]) -> (Vec<String>, Vec<String>) {
     for trigger in metrics {
         match trigger {
             TriggerMetrics::External(list) => {
-                external.extend(list.iter().map(|metric| metric.name.to_string()))
+                external.extend(list.iter().map(|metric| metric.name.to_string()));
             }
             TriggerMetrics::Resource(metric) => {
                 let name = metric.resource.as_str().to_owned();

@@ -316,9 +316,9 @@ mod tests {
         #[test]
         fn the_budget_holds(texts in proptest::collection::vec("[a-c]{0,400}", 0..90)) {
             let mut ring = Ring::default();
-            for (second, text) in texts.iter().enumerate() {
+            for (second, text) in (0_i64..).zip(&texts) {
                 let what = if text.len() % 2 == 0 { What::Note { text: text.clone() } } else { read(text) };
-                ring.record(at(second as i64), what);
+                ring.record(at(second), what);
                 prop_assert!(ring.size() <= BUDGET);
                 prop_assert_eq!(ring.size(), ring.iter().map(Record::size).sum::<usize>());
             }

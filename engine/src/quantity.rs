@@ -194,7 +194,7 @@ fn scaled(whole: &str, fraction: &str, scale: Scale) -> i128 {
         }
         taken = position + 1;
     }
-    power += (digits.len() - taken) as i64;
+    power += i64::try_from(digits.len() - taken).unwrap_or(i64::MAX / 2);
     number *= factor;
     while power > 0 && number != 0 {
         if number > MAX {
@@ -257,13 +257,13 @@ impl fmt::Display for Quantity {
             }
             return write!(f, "{number}{}", ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][step]);
         }
-        let (mut number, mut step) = (self.nano, 0_usize);
+        let (mut number, mut step) = (self.nano, 0_u8);
         while number % 1000 == 0 && step < 9 {
             number /= 1000;
             step += 1;
         }
         if self.format == Format::Exponent {
-            let power = (step as i64 - 3) * 3;
+            let power = (i16::from(step) - 3) * 3;
             return if power == 0 {
                 write!(f, "{number}")
             } else {
@@ -273,7 +273,7 @@ impl fmt::Display for Quantity {
         write!(
             f,
             "{number}{}",
-            ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][step]
+            ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][usize::from(step)]
         )
     }
 }

@@ -7,7 +7,6 @@
 //!
 //! Upstream: `controllers/keda/scaledobject_controller.go`; facts semantics §2, §6 and §9.
 
-mod authentication;
 mod finalize;
 mod pause;
 mod run;
@@ -33,7 +32,6 @@ use crate::pause::Pause;
 use crate::status::StatusPatch;
 use crate::validate::Step;
 
-pub use authentication::authentication;
 pub use scaled_job::{JOB_NOT_YET, scaled_job};
 
 /// What a reconcile is about; it tells what has to be observed.

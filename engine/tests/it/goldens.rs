@@ -14,7 +14,8 @@ use crate::model::World;
 
 #[derive(Deserialize)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     object: ScaledObject,
     hpas: std::collections::BTreeMap<String, HorizontalPodAutoscaler>,
     target: Target,
@@ -42,7 +43,7 @@ fn recorded_cases() {
 }
 
 fn check(case: Case) {
-    let name = case.case;
+    let name = case.name;
     let mut world = World::new(case.object, case.target, case.triggers);
     world.hpas = case.hpas;
     world.active = case.active;
