@@ -27,8 +27,8 @@ pub(crate) fn run(args: Args) -> u8 {
         Verb::Status(args) => block_on(status::run(args, &cx)),
         Verb::Explain(args) => block_on(explain::run(args, &cx)),
         Verb::Validate(args) => block_on(validate::run(args, &cx)),
-        Verb::Scaffold(args) => block_on(scaffold::run(args, &cx)),
-        Verb::Scalers(args) => block_on(scalers::run(args, &cx)),
+        Verb::Scaffold(args) => scaffold::run(args, &cx),
+        Verb::Scalers(args) => scalers::run(args, &cx),
         Verb::Version(args) => block_on(version::run(args, &cx)),
         Verb::Completion(args) => completion::run(args, &cx),
     };
@@ -47,7 +47,7 @@ fn block_on(verb: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failu
     runtime.block_on(async {
         tokio::select! {
             ended = verb => ended,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(exit::INTERRUPTED, "interrupted")),
+            _ = tokio::signal::ctrl_c() => Err(Failure::new(exit::INTERRUPTED, "")),
         }
     })
 }

@@ -113,12 +113,7 @@ fn apply_flags(file: &mut Kubeconfig, args: &KubeArgs) -> Result<String, Failure
         Some(name) => name,
         None if args.server.is_some() || args.cluster.is_some() => add_bare_context(file, args),
         None => {
-            return Err(Failure::new(
-                exit::UNREACHABLE,
-                "no cluster is configured: the kubeconfig names no current context",
-            )
-            .help("name a kubeconfig with `--kubeconfig FILE` or $KUBECONFIG")
-            .help("pick a context with `--context NAME` or `kubectl config use-context NAME`"));
+            return Err(nothing_configured(args));
         }
     };
     let context = file.contexts.iter_mut().find(|c| c.name == name);
@@ -147,6 +142,25 @@ fn apply_flags(file: &mut Kubeconfig, args: &KubeArgs) -> Result<String, Failure
     apply_cluster_flags(file, &cluster_name, args);
     apply_user_flags(file, &user_name, args)?;
     Ok(name)
+}
+
+fn nothing_configured(args: &KubeArgs) -> Failure {
+    let named = std::env::var("KUBECONFIG")
+        .ok()
+        .filter(|paths| args.kubeconfig.is_none() && !paths.is_empty());
+    let failure = match named {
+        Some(path) if !std::path::Path::new(&path).exists() && !path.contains(':') => Failure::new(
+            exit::UNREACHABLE,
+            format!("no cluster is configured: $KUBECONFIG names {path}, which does not exist"),
+        ),
+        _ => Failure::new(
+            exit::UNREACHABLE,
+            "no cluster is configured: the kubeconfig names no current context",
+        ),
+    };
+    failure
+        .help("name a kubeconfig with `--kubeconfig FILE` or $KUBECONFIG")
+        .help("pick a context with `--context NAME` or `kubectl config use-context NAME`")
 }
 
 /// A context for `--server` without a kubeconfig.
@@ -276,22 +290,29 @@ fn explain(server: &str, doing: &str, error: kube::Error) -> Failure {
                 .because(error)
                 .help("log in again with the tool that the kubeconfig's user names")
         }
-        _ => {
-            let timed_out = exit::chain(&error).contains("timed out");
-            let failure = Failure::new(
-                exit::UNREACHABLE,
-                format!("cannot reach the API server at {server}"),
-            )
-            .because(error)
-            .help("`kubectl cluster-info` tells whether the cluster answers at all")
-            .help("pick another cluster with `--context NAME` or `--kubeconfig FILE`");
-            if timed_out {
-                failure.help("give it longer with `--request-timeout 60s`")
-            } else {
-                failure
-            }
-        }
+        _ => unreachable(server, &error),
     }
+}
+
+/// No answer at all. The innermost cause says most: the layers above it only say that they failed.
+fn unreachable(server: &str, error: &kube::Error) -> Failure {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let cause = cause.to_string();
+    let message = format!("cannot reach the API server at {server}: {cause}");
+    let mut failure = Failure::new(exit::UNREACHABLE, message);
+    if cause.contains("certificate") {
+        failure = failure
+            .help("name the authority that signed its certificate with `--certificate-authority FILE`");
+    }
+    if cause.contains("timed out") || cause.contains("deadline") {
+        failure = failure.help("give it longer with `--request-timeout 60s`");
+    }
+    failure
+        .help("`kubectl cluster-info` tells whether the cluster answers at all")
+        .help("pick another cluster with `--context NAME` or `--kubeconfig FILE`")
 }
 
 fn explain_status(doing: &str, status: &kube::core::Status) -> Failure {

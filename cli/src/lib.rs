@@ -13,16 +13,24 @@
 pub mod args;
 pub mod exit;
 
+mod check;
 mod commands;
 mod context;
+mod debug;
 mod install;
+mod jsonpath;
 mod kubeconfig;
+mod manifest;
+mod observe;
 mod output;
+mod reference;
 mod ui;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+
+pub use crate::reference::files as generated_files;
 
 use crate::args::Args;
 

@@ -2,6 +2,11 @@
 
 use std::str::FromStr;
 
+use serde_json::Value;
+
+use crate::exit::{self, Failure};
+use crate::jsonpath::Template;
+
 /// A form of output, as kubectl spells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Output {
@@ -31,10 +36,41 @@ impl FromStr for Output {
             "yaml" => Ok(Self::Yaml),
             "name" => Ok(Self::Name),
             _ => match text.strip_prefix("jsonpath=") {
-                Some(template) if !template.is_empty() => Ok(Self::JsonPath(template.to_owned())),
-                Some(_) => Err("needs a template, as in `jsonpath={.items[*].metadata.name}`".to_owned()),
+                Some("") => Err("needs a template, as in `jsonpath={.items[*].metadata.name}`".to_owned()),
+                Some(template) => match Template::parse(template) {
+                    Ok(_) => Ok(Self::JsonPath(template.to_owned())),
+                    Err(e) => Err(format!("cannot read the template: {e}")),
+                },
                 None => Err("must be one of table, wide, json, yaml, name, jsonpath=TEMPLATE".to_owned()),
             },
+        }
+    }
+}
+
+impl Output {
+    /// The value in a form for machines, or `None` where a form for people was asked for.
+    pub(crate) fn render(&self, value: &Value) -> Result<Option<String>, Failure> {
+        let unprintable = |e: Box<dyn std::error::Error + Send + Sync>| {
+            Failure::new(exit::UNEXPECTED, "cannot print the answer").because(e)
+        };
+        match self {
+            Self::Table | Self::Wide | Self::Name => Ok(None),
+            Self::Json => {
+                let mut text = serde_json::to_string_pretty(value).map_err(|e| unprintable(e.into()))?;
+                text.push('\n');
+                Ok(Some(text))
+            }
+            Self::Yaml => serde_yaml::to_string(value)
+                .map(Some)
+                .map_err(|e| unprintable(e.into())),
+            Self::JsonPath(template) => {
+                let failed =
+                    |e| Failure::new(exit::CHECK_FAILED, format!("cannot evaluate `{template}`")).because(e);
+                Template::parse(template)
+                    .and_then(|template| template.render(value))
+                    .map(Some)
+                    .map_err(failed)
+            }
         }
     }
 }
@@ -48,6 +84,24 @@ mod tests {
         assert_eq!("wide".parse(), Ok(Output::Wide));
         assert_eq!("jsonpath={.a}".parse(), Ok(Output::JsonPath("{.a}".to_owned())));
         assert!("jsonpath=".parse::<Output>().is_err());
+        assert!("jsonpath={.a".parse::<Output>().is_err());
         assert!("csv".parse::<Output>().is_err());
+    }
+
+    #[test]
+    fn machines_get_all_of_it() {
+        let value = serde_json::json!({"a": [1, "x"]});
+        assert_eq!(
+            Output::Yaml.render(&value).expect("prints").as_deref(),
+            Some("a:\n- 1\n- x\n")
+        );
+        assert_eq!(
+            Output::JsonPath("{.a[1]}".into())
+                .render(&value)
+                .expect("prints")
+                .as_deref(),
+            Some("x")
+        );
+        assert_eq!(Output::Table.render(&value).expect("prints"), None);
     }
 }

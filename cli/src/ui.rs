@@ -40,6 +40,12 @@ impl Ui {
         self.stdin_is_tty && self.stderr_is_tty
     }
 
+    /// Columns and lines of the terminal that standard output is.
+    pub(crate) fn size(self) -> (usize, usize) {
+        let (rows, columns) = dialoguer::console::Term::stdout().size();
+        (usize::from(columns), usize::from(rows))
+    }
+
     /// Writes data to standard output as it is. A reader that went away ends the run quietly.
     pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
@@ -58,11 +64,6 @@ impl Ui {
     /// A remark that deserves notice but ends nothing.
     pub(crate) fn note(self, line: &str) {
         self.say(&format!("{} {line}", self.paint("note:", "1;36")));
-    }
-
-    /// Something that is probably not what the user wants.
-    pub(crate) fn warn(self, line: &str) {
-        self.say(&format!("{} {line}", self.paint("warning:", "1;33")));
     }
 
     /// What made the run fail, and what to do about it.

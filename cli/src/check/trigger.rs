@@ -1,0 +1,287 @@
+//! Triggers through their typed readers, without a cluster.
+//!
+//! A value that only the cluster knows is stood in for by one that parses; what a reader then says about that value
+//! itself is dropped.
+
+use std::collections::BTreeMap;
+
+use engine::diagnostic::{Diagnostic, FieldPath, Segment};
+use futures::future::{BoxFuture, FutureExt};
+use scalers::{
+    AuthParams, Entries, Field, Kind, LookupError, ObjectKey, Origin, Place, SCALERS, Scope, SecretSource,
+};
+use scalers::{Secret, TriggerInput};
+use serde_json::Value;
+
+use super::Object;
+use crate::manifest::tree::{Content, Node};
+
+/// The authentications among the manifests: which parameters each one gives, and what is wrong with it.
+#[derive(Default)]
+pub(super) struct Authentications {
+    known: BTreeMap<(String, String, String), Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// `None` where it cannot be resolved here.
+    parameters: Option<Vec<String>>,
+    findings: Vec<Diagnostic>,
+}
+
+/// No Secret and no ConfigMap can be read here.
+struct Nothing;
+
+impl SecretSource for Nothing {
+    fn secret<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn config_map<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
+        async { Ok(None) }.boxed()
+    }
+}
+
+impl Authentications {
+    /// Reads those among the objects.
+    pub(super) async fn collect(objects: &[Object<'_>]) -> Self {
+        let mut known = BTreeMap::new();
+        for object in objects {
+            let scope = match object.kind {
+                "TriggerAuthentication" => Scope::Namespaced,
+                "ClusterTriggerAuthentication" => Scope::Cluster,
+                _ => continue,
+            };
+            known.insert(
+                key(object.kind, object.namespace, object.name),
+                resolve(object.tree, scope).await,
+            );
+        }
+        Self { known }
+    }
+
+    /// What is wrong with an authentication itself.
+    pub(super) fn findings(&self, kind: &str, namespace: &str, name: &str) -> Vec<Diagnostic> {
+        self.known
+            .get(&key(kind, namespace, name))
+            .map(|known| known.findings.clone())
+            .unwrap_or_default()
+    }
+}
+
+fn key(kind: &str, namespace: &str, name: &str) -> (String, String, String) {
+    let namespace = if kind == "ClusterTriggerAuthentication" {
+        ""
+    } else {
+        namespace
+    };
+    (kind.to_owned(), namespace.to_owned(), name.to_owned())
+}
+
+async fn resolve(tree: &Node, scope: Scope) -> Known {
+    let spec = tree.get("spec").map(Node::to_json).unwrap_or_default();
+    let Ok(spec) = serde_json::from_value::<crds::TriggerAuthenticationSpec>(spec) else {
+        return Known::default();
+    };
+    let place = Place {
+        scope,
+        namespace: "",
+        pod: None,
+        pod_namespace: "",
+        container: None,
+    };
+    match scalers::auth::resolve(&spec, place, &Nothing).await {
+        Ok(resolved) => Known {
+            parameters: Some(resolved.params.0.into_keys().collect()),
+            findings: resolved
+                .warnings
+                .into_iter()
+                .filter(|found| !found.code.starts_with("missing-"))
+                .collect(),
+        },
+        Err(scalers::ResolveError::Invalid(findings)) => Known {
+            parameters: None,
+            findings,
+        },
+        Err(scalers::ResolveError::Lookup(_)) => Known::default(),
+    }
+}
+
+/// What is wrong with the triggers of an object. Each one is read, whatever is wrong around it.
+pub(super) fn findings(object: &Object<'_>, known: &Authentications) -> Vec<Diagnostic> {
+    let spec = object.tree.get("spec");
+    let formula = spec
+        .and_then(|spec| spec.get("advanced")?.get("scalingModifiers")?.get("formula"))
+        .and_then(Node::text)
+        .is_some_and(|formula| !formula.is_empty());
+    let triggers = spec
+        .and_then(|spec| spec.get("triggers"))
+        .map(Node::items)
+        .unwrap_or_default();
+    let mut found = Vec::new();
+    for (index, trigger) in triggers.iter().enumerate() {
+        let type_ = trigger.get("type").and_then(Node::text).unwrap_or_default();
+        if type_.is_empty() {
+            continue; // The schema says so.
+        }
+        let mut input = TriggerInput {
+            type_: type_.to_owned(),
+            index,
+            name: trigger.get("name").and_then(Node::text).map(str::to_owned),
+            metadata: texts(trigger.get("metadata")),
+            metric_type: trigger.get("metricType").and_then(Node::text).map(str::to_owned),
+            as_metric_source: formula,
+            object: ObjectKey {
+                namespace: object.namespace.to_owned(),
+                name: object.name.to_owned(),
+            },
+            ..TriggerInput::default()
+        };
+        let unchecked = stand_in(&mut input, trigger, object, known, &mut found);
+        let said = match scalers::read(&input) {
+            Ok(built) => built.warnings().to_vec(),
+            Err(mistakes) => mistakes,
+        };
+        found.extend(
+            said.into_iter()
+                .filter(|d| !about_a_stand_in(d, unchecked, &input)),
+        );
+    }
+    found
+}
+
+/// Metadata as texts. Values of another type are reported by the schema; read as text they show further mistakes.
+fn texts(metadata: Option<&Node>) -> BTreeMap<String, String> {
+    let Some(Content::Map(entries)) = metadata.map(|metadata| &metadata.content) else {
+        return BTreeMap::new();
+    };
+    let text = |node: &Node| match &node.content {
+        Content::Scalar(Value::String(text)) => text.clone(),
+        Content::Scalar(Value::Null) => String::new(),
+        Content::Scalar(value) => value.to_string(),
+        Content::List(_) | Content::Map(_) => String::new(),
+    };
+    entries
+        .iter()
+        .map(|entry| (entry.key.clone(), text(&entry.value)))
+        .collect()
+}
+
+/// Whether the parameters of the trigger's authentication are known.
+#[derive(Clone, Copy, PartialEq)]
+enum Parameters {
+    Known,
+    Unknown,
+}
+
+/// Puts values that parse where only the cluster knows the value.
+fn stand_in(
+    input: &mut TriggerInput,
+    trigger: &Node,
+    object: &Object<'_>,
+    known: &Authentications,
+    found: &mut Vec<Diagnostic>,
+) -> Parameters {
+    let fields = SCALERS
+        .iter()
+        .find(|scaler| scaler.name == input.type_)
+        .map_or(&[][..], |scaler| scaler.fields);
+    for field in fields.iter().filter(|field| field.sources.contains(&Origin::Env)) {
+        for name in field.names() {
+            if let Some(variable) = input.metadata.get(&format!("{name}FromEnv")) {
+                input.env.insert(variable.clone(), Secret::new(plausible(field)));
+            }
+        }
+    }
+    let Some(reference) = trigger.get("authenticationRef") else {
+        return Parameters::Known;
+    };
+    let Some(name) = reference.get("name").and_then(Node::text) else {
+        return Parameters::Unknown;
+    };
+    let kind = reference
+        .get("kind")
+        .and_then(Node::text)
+        .filter(|kind| !kind.is_empty());
+    let kind = kind.unwrap_or("TriggerAuthentication");
+    let from_auth = fields
+        .iter()
+        .filter(|field| field.sources.contains(&Origin::Auth));
+    match known.known.get(&key(kind, object.namespace, name)) {
+        Some(Known {
+            parameters: Some(parameters),
+            ..
+        }) => {
+            for parameter in parameters {
+                let field = fields
+                    .iter()
+                    .find(|field| field.names().any(|name| name == parameter));
+                input
+                    .auth
+                    .insert(parameter, field.map_or_else(|| "x".to_owned(), plausible));
+            }
+            Parameters::Known
+        }
+        Some(_) => fill(&mut input.auth, &input.metadata, from_auth),
+        None => {
+            let path = FieldPath::trigger(input.index)
+                .field("authenticationRef")
+                .field("name");
+            let message =
+                format!("{kind} `{name}` is not among these files, so what it gives is not checked");
+            found.push(Diagnostic::note("authentication-not-checked", path, message));
+            fill(&mut input.auth, &input.metadata, from_auth)
+        }
+    }
+}
+
+/// Gives every required parameter that the metadata does not.
+fn fill<'f>(
+    auth: &mut AuthParams,
+    metadata: &BTreeMap<String, String>,
+    fields: impl Iterator<Item = &'f Field>,
+) -> Parameters {
+    for field in fields
+        .filter(|field| field.required() && !field.metadata_keys().any(|key| metadata.contains_key(&key)))
+    {
+        auth.insert(field.key, plausible(field));
+    }
+    Parameters::Unknown
+}
+
+/// A text that the setting parses.
+fn plausible(field: &Field) -> String {
+    let words = match field.kind {
+        Kind::OneOf(words) | Kind::ListOf(words) => words.first().copied().unwrap_or("x"),
+        Kind::Text | Kind::List => "x:1",
+        Kind::Flag => "true",
+        Kind::Integer | Kind::Number | Kind::Integers => "1",
+        Kind::Duration => "1s",
+        Kind::Map | Kind::UrlQuery => "x=y",
+    };
+    field.default.unwrap_or(words).to_owned()
+}
+
+/// Whether a finding is about a value that was made up here.
+fn about_a_stand_in(found: &Diagnostic, parameters: Parameters, input: &TriggerInput) -> bool {
+    let Some(Segment::Field(key)) = found.path.segments().last() else {
+        return false;
+    };
+    if found.code == "missing-metadata-key" && parameters == Parameters::Unknown {
+        let scaler = SCALERS.iter().find(|scaler| scaler.name == input.type_);
+        let field = scaler.and_then(|scaler| {
+            scaler
+                .fields
+                .iter()
+                .find(|field| field.names().any(|name| name == key))
+        });
+        return field.is_some_and(|field| field.sources.contains(&Origin::Auth));
+    }
+    let made_up =
+        key == "authenticationRef" || (key.ends_with("FromEnv") && input.metadata.contains_key(key));
+    made_up && matches!(&*found.code, "bad-metadata-value" | "suspicious-metadata-value")
+}

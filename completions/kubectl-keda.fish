@@ -1,0 +1,306 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kubectl_keda_global_optspecs
+    string join \n kubeconfig= context= cluster= user= n/namespace= s/server= token= as= as-group= as-uid= certificate-authority= client-certificate= client-key= insecure-skip-tls-verify= tls-server-name= request-timeout= h/help
+end
+
+function __fish_kubectl_keda_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kubectl_keda_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kubectl_keda_using_subcommand
+    set -l cmd (__fish_kubectl_keda_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "install" -d 'Install the controller, the metrics adapter and the custom resources'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "upgrade" -d 'Bring an installation to this version'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "uninstall" -d 'Remove an installation'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "status" -d 'Show what is scaled, by what, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scalers" -d 'List the scaler types, or the settings of one'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l registry -d 'Registry that the images come from, such as `registry.example:5000/keda`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l image-tag -d 'Tag of the images; the version of this command by default' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l image-pull-secret -d 'Secret in the installation\'s namespace with the credentials of the registry' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l image-pull-policy -d 'When the kubelet pulls the images' -r -f -a "Always\t'Each time a pod starts'
+IfNotPresent\t'When the node does not have it'
+Never\t'Never: somebody else puts it on the node'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l replicas -d 'Replicas of controller and adapter, each; one controller leads, the others stand by' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l timeout -d 'How long to wait, such as `90s` or `5m`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l dry-run -d 'Write nothing: `client` only renders, `server` lets the API server check every object' -r -f -a "client\t'Only render; the cluster is not asked'
+server\t'Let the API server check every object and write none'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -s o -l output -d 'Form of the answer: yaml, json, name or jsonpath=TEMPLATE print the objects' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l wait -d 'Wait until everything is up and the API server reads metrics; say what is missing, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -l replace -d 'Replace what somebody else installed under these names: the Deployments of another KEDA, an APIService that leads elsewhere'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l registry -d 'Registry that the images come from, such as `registry.example:5000/keda`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l image-tag -d 'Tag of the images; the version of this command by default' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l image-pull-secret -d 'Secret in the installation\'s namespace with the credentials of the registry' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l image-pull-policy -d 'When the kubelet pulls the images' -r -f -a "Always\t'Each time a pod starts'
+IfNotPresent\t'When the node does not have it'
+Never\t'Never: somebody else puts it on the node'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l replicas -d 'Replicas of controller and adapter, each; one controller leads, the others stand by' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l timeout -d 'How long to wait, such as `90s` or `5m`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l dry-run -d 'Write nothing: `client` only renders, `server` lets the API server check every object' -r -f -a "client\t'Only render; the cluster is not asked'
+server\t'Let the API server check every object and write none'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -s o -l output -d 'Form of the answer: yaml, json, name or jsonpath=TEMPLATE print the objects' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l wait -d 'Wait until everything is up and the API server reads metrics; say what is missing, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -l replace -d 'Replace what somebody else installed under these names: the Deployments of another KEDA, an APIService that leads elsewhere'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand upgrade" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l timeout -d 'How long all of it may take, such as `90s` or `5m`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l keep-crds -d 'Keep the custom resource definitions and every ScaledObject, ScaledJob and TriggerAuthentication'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s y -l yes -d 'Do not ask before custom resources are deleted'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s l -l selector -d 'Show only objects whose labels match' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s o -l output -d 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l file -d 'Read objects from a file instead of a cluster' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l keda-namespace -d 'Namespace of the installation, where the APIService does not tell' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l debug-address -d 'Address of a controller that runs outside the cluster, instead of a forwarded port' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l debug-ca -d 'File with the CA of the controller\'s certificate, instead of the APIService\'s caBundle' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l debug-token -d 'Token to show: a short-lived one of the service account `keda-debug`, or your own' -r -f -a "minted\t'Made for this call, worthless elsewhere'
+own\t'The one the kubeconfig gives you'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s A -l all-namespaces -d 'Show the objects of all namespaces'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s w -l watch -d 'Go on showing, as things change'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -l no-headers -d 'Leave the headings out'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -s o -l output -d 'How to print it: table, json, yaml or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l keda-namespace -d 'Namespace of the installation, where the APIService does not tell' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l debug-address -d 'Address of a controller that runs outside the cluster, instead of a forwarded port' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l debug-ca -d 'File with the CA of the controller\'s certificate, instead of the APIService\'s caBundle' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l debug-token -d 'Token to show: a short-lived one of the service account `keda-debug`, or your own' -r -f -a "minted\t'Made for this call, worthless elsewhere'
+own\t'The one the kubeconfig gives you'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l records -d 'Print every record of the ledger, not only what acted'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s f -l filename -d 'File or folder with manifests, or `-` for standard input; may be given several times' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s o -l output -d 'How to print what was found: table, json, yaml or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l strict -d 'Treat warnings as errors'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l name -d 'Name of the ScaledObject' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l target -d 'What to scale, as KIND/NAME (deployment or statefulset) or NAME' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -s o -l output -d 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -s o -l output -d 'How to print it: table, json, yaml or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l keda-namespace -d 'Namespace of the installation, where the APIService does not tell' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l debug-address -d 'Address of a controller that runs outside the cluster, instead of a forwarded port' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l debug-ca -d 'File with the CA of the controller\'s certificate, instead of the APIService\'s caBundle' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l debug-token -d 'Token to show: a short-lived one of the service account `keda-debug`, or your own' -r -f -a "minted\t'Made for this call, worthless elsewhere'
+own\t'The one the kubeconfig gives you'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -l client -d 'Say only which version this command is, without asking a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "install" -d 'Install the controller, the metrics adapter and the custom resources'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "upgrade" -d 'Bring an installation to this version'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "uninstall" -d 'Remove an installation'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "status" -d 'Show what is scaled, by what, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "scalers" -d 'List the scaler types, or the settings of one'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
