@@ -64,7 +64,7 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             first: Duration::from_secs(2),
-            most: Duration::from_secs(60),
+            most: Duration::from_mins(1),
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::scaler::{OtherKeys, ScalerType};
 
 /// The pages as `(file name, text)`; they live in `scalers/docs`.
 pub fn docs() -> Vec<(String, String)> {
-    let pages = SCALERS.iter().map(|scaler| (format!("{}.md", scaler.name), page(scaler)));
+    let pages = SCALERS
+        .iter()
+        .map(|scaler| (format!("{}.md", scaler.name), page(scaler)));
     pages.chain([("README.md".to_owned(), index())]).collect()
 }
 
@@ -24,7 +26,11 @@ fn index() -> String {
 
 fn page(scaler: &ScalerType) -> String {
     let mut text = format!("{NOTICE}# {}\n\n{}.\n\n", scaler.name, scaler.summary);
-    let _ = write!(text, "```yaml\ntriggers:\n  - type: {}\n    metadata: {}\n", scaler.name, scaler.example);
+    let _ = write!(
+        text,
+        "```yaml\ntriggers:\n  - type: {}\n    metadata: {}\n",
+        scaler.name, scaler.example
+    );
     if scaler.measured {
         text.push_str("    metricType: Utilization\n");
     }
@@ -44,15 +50,28 @@ fn page(scaler: &ScalerType) -> String {
             field.doc.replace('\n', " ").replace('|', "\\|"),
         );
     }
-    let removed: Vec<&Field> = scaler.fields.iter().filter(|field| field.removed.is_some()).collect();
+    let removed: Vec<&Field> = scaler
+        .fields
+        .iter()
+        .filter(|field| field.removed.is_some())
+        .collect();
     if !removed.is_empty() {
         text.push_str("\nRemoved:\n\n");
         for field in removed {
             let _ = writeln!(text, "- `{}`: {}", field.key, field.removed.unwrap_or_default());
         }
     }
-    text.push_str("\nThe places are looked through in the order they stand; *environment* means the key with `FromEnv` at its \
-        end, whose value names a variable of the container.\n");
+    text.push_str("\nThe places are looked through in the order they stand");
+    if scaler
+        .fields
+        .iter()
+        .any(|field| field.sources.contains(&Origin::Env))
+    {
+        text.push_str(
+            "; *environment* means the key with `FromEnv` at its end, whose value names a variable of the container",
+        );
+    }
+    text.push_str(".\n");
     if scaler.other_keys == OtherKeys::PassedOn {
         text.push_str("\nEvery other key is passed on to the scaler.\n");
     }
@@ -60,7 +79,11 @@ fn page(scaler: &ScalerType) -> String {
 }
 
 fn names(field: &Field) -> String {
-    field.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    field
+        .names()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn sources(field: &Field) -> String {
@@ -73,7 +96,13 @@ fn sources(field: &Field) -> String {
 }
 
 fn value(kind: Kind) -> String {
-    let words = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let words = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match kind {
         Kind::Text => "text".to_owned(),
         Kind::Flag => "`true` or `false`".to_owned(),
@@ -105,12 +134,22 @@ mod tests {
 
     use super::*;
 
+    /// `KEDA_GEN=write`, as `cargo xtask gen` sets it, writes the pages in place of comparing them.
     #[test]
-    fn pages_are_up_to_date() {
+    fn generated_pages_are_up_to_date() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        let write = std::env::var_os("KEDA_GEN").is_some_and(|mode| mode == "write");
         for (name, text) in docs() {
-            let stored = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
-            assert!(stored == text, "scalers/docs/{name} changed, run `cargo xtask gen`");
+            let path = folder.join(&name);
+            if write {
+                std::fs::create_dir_all(&folder).expect("a folder");
+                std::fs::write(&path, &text).expect("a page");
+            }
+            let stored = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                stored == text,
+                "scalers/docs/{name} changed, run `cargo xtask gen`"
+            );
         }
         let stored = std::fs::read_dir(&folder).expect("the folder").count();
         assert_eq!(stored, docs().len(), "scalers/docs holds a page of no scaler");

@@ -129,11 +129,10 @@ impl TlsSettings {
             parameter: "key",
             reason: reason.to_owned(),
         };
-        if let Some(password) = self
-            .key_password
-            .as_ref()
-            .filter(|_| pem.contains("ENCRYPTED PRIVATE KEY"))
-        {
+        if pem.contains("ENCRYPTED PRIVATE KEY") {
+            let password = self.key_password.as_ref();
+            let password =
+                password.ok_or_else(|| refused("it is encrypted, and `keyPassword` is missing"))?;
             let (_, document) =
                 pkcs8::SecretDocument::from_pem(pem).map_err(|_| refused("it is no PEM key"))?;
             let encrypted = pkcs8::EncryptedPrivateKeyInfo::try_from(document.as_bytes())
@@ -200,5 +199,100 @@ impl ServerCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pkcs8::LineEnding;
+    use pkcs8::pkcs5::pbes2::Parameters;
+
+    use super::*;
+
+    fn pair() -> (String, rcgen::KeyPair) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        (made.cert.pem(), made.signing_key)
+    }
+
+    fn settings(certificate: &str, key: &str, password: Option<&str>) -> TlsSettings {
+        TlsSettings {
+            certificate: Some(certificate.into()),
+            key: Some(key.into()),
+            key_password: password.map(Into::into),
+            ..TlsSettings::default()
+        }
+    }
+
+    #[test]
+    fn an_encrypted_key_is_opened_with_its_password() {
+        let (certificate, key) = pair();
+        let der = key.serialize_der();
+        let plain = pkcs8::PrivateKeyInfo::try_from(der.as_slice()).expect("a PKCS #8 key");
+        let cipher = Parameters::pbkdf2_sha256_aes256cbc(1_000, b"saltsalt", &[7; 16]).expect("parameters");
+        let encrypted = plain
+            .encrypt_with_params(cipher, "open sesame")
+            .expect("an encrypted key");
+        let pem = encrypted
+            .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
+            .expect("PEM");
+
+        let connect = Connect::default();
+        settings(&certificate, &pem, Some("open sesame"))
+            .client(&connect)
+            .expect("the right password");
+        let refused = |password| {
+            settings(&certificate, &pem, password)
+                .client(&connect)
+                .expect_err("refused")
+                .to_string()
+        };
+        assert_eq!(
+            refused(Some("open barley")),
+            "cannot use `key`: `keyPassword` does not open it"
+        );
+        assert_eq!(
+            refused(None),
+            "cannot use `key`: it is encrypted, and `keyPassword` is missing"
+        );
+        // A password beside a key that needs none changes nothing.
+        settings(&certificate, &key.serialize_pem(), Some("x"))
+            .client(&connect)
+            .expect("a plain key");
+    }
+
+    #[test]
+    fn what_is_no_certificate_or_key_is_named() {
+        let (certificate, key) = pair();
+        let connect = Connect::default();
+        let refused = |settings: TlsSettings| settings.client(&connect).expect_err("refused").to_string();
+        assert_eq!(
+            refused(settings("x", &key.serialize_pem(), None)),
+            "cannot use `cert`: it holds no PEM certificate"
+        );
+        assert_eq!(
+            refused(settings(&certificate, "x", None)),
+            "cannot use `key`: it holds no PEM key"
+        );
+        let ca = TlsSettings {
+            ca: Some("x".into()),
+            ..TlsSettings::default()
+        };
+        assert_eq!(refused(ca), "cannot use `ca`: it holds no PEM certificate");
+        // Half a pair is no client certificate, as upstream has it.
+        let half = TlsSettings {
+            certificate: Some(certificate.into()),
+            ..TlsSettings::default()
+        };
+        half.client(&connect).expect("no client certificate");
+    }
+
+    #[test]
+    fn roots_come_from_every_readable_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("a.pem"), pair().0 + &pair().0).expect("a file");
+        std::fs::write(folder.path().join("b.txt"), "nothing").expect("a file");
+        let missing = folder.path().join("missing");
+        let roots = Roots::with_directories(&[folder.path(), missing.as_path()]);
+        assert_eq!(roots.added.len(), 2);
     }
 }

@@ -35,8 +35,14 @@ struct Scaler {
 type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 fn spec(target: f64) -> GetMetricSpecResponse {
-    let metric = MetricSpec { metric_name: "Orders.open".to_owned(), target_size_float: target, ..MetricSpec::default() };
-    GetMetricSpecResponse { metric_specs: vec![metric] }
+    let metric = MetricSpec {
+        metric_name: "Orders.open".to_owned(),
+        target_size_float: target,
+        ..MetricSpec::default()
+    };
+    GetMetricSpecResponse {
+        metric_specs: vec![metric],
+    }
 }
 
 #[tonic::async_trait]
@@ -44,23 +50,40 @@ impl ExternalScaler for Scaler {
     type StreamIsActiveStream = Messages<IsActiveResponse>;
     type StreamMetricSpecStream = Messages<GetMetricSpecResponse>;
 
-    async fn is_active(&self, request: Request<ScaledObjectRef>) -> Result<Response<IsActiveResponse>, Status> {
+    async fn is_active(
+        &self,
+        request: Request<ScaledObjectRef>,
+    ) -> Result<Response<IsActiveResponse>, Status> {
         self.asked.lock().expect("the list").push(request.into_inner());
-        Ok(Response::new(IsActiveResponse { result: self.active.load(Ordering::Relaxed) }))
+        Ok(Response::new(IsActiveResponse {
+            result: self.active.load(Ordering::Relaxed),
+        }))
     }
 
-    async fn get_metric_spec(&self, _: Request<ScaledObjectRef>) -> Result<Response<GetMetricSpecResponse>, Status> {
+    async fn get_metric_spec(
+        &self,
+        _: Request<ScaledObjectRef>,
+    ) -> Result<Response<GetMetricSpecResponse>, Status> {
         Ok(Response::new(spec(2.5)))
     }
 
-    async fn get_metrics(&self, request: Request<GetMetricsRequest>) -> Result<Response<GetMetricsResponse>, Status> {
+    async fn get_metrics(
+        &self,
+        request: Request<GetMetricsRequest>,
+    ) -> Result<Response<GetMetricsResponse>, Status> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let metric_name = request.into_inner().metric_name;
         if metric_name != "Orders.open" {
             return Err(Status::not_found(metric_name));
         }
-        let value = MetricValue { metric_name, metric_value_float: 7.25, ..MetricValue::default() };
-        Ok(Response::new(GetMetricsResponse { metric_values: vec![value] }))
+        let value = MetricValue {
+            metric_name,
+            metric_value_float: 7.25,
+            ..MetricValue::default()
+        };
+        Ok(Response::new(GetMetricsResponse {
+            metric_values: vec![value],
+        }))
     }
 
     async fn stream_is_active(
@@ -110,11 +133,18 @@ impl Scaler {
     }
 
     async fn serve(self, at: &str) -> Served {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
         let listener = loop {
             // The address may still be held by a server that is ending.
-            match runtime.spawn(TcpListener::bind(at.to_owned())).await.expect("the task ends") {
+            match runtime
+                .spawn(TcpListener::bind(at.to_owned()))
+                .await
+                .expect("the task ends")
+            {
                 Ok(listener) => break listener,
                 Err(_) => tokio::task::yield_now().await,
             }
@@ -122,8 +152,16 @@ impl Scaler {
         let address = listener.local_addr().expect("an address").to_string();
         let service = ExternalScalerServer::new(self.clone());
         let incoming = TcpListenerStream::new(listener);
-        runtime.spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
-        Served { scaler: self, address, runtime: Some(runtime) }
+        runtime.spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming),
+        );
+        Served {
+            scaler: self,
+            address,
+            runtime: Some(runtime),
+        }
     }
 }
 
@@ -146,26 +184,47 @@ impl Drop for Served {
 }
 
 fn trigger(type_: &str, address: &str) -> Built {
-    let settings = [("scalerAddress", address), ("shop", "north"), ("tokenFromEnv", "TOKEN"), ("goneFromEnv", "GONE")];
+    let settings = [
+        ("scalerAddress", address),
+        ("shop", "north"),
+        ("tokenFromEnv", "TOKEN"),
+        ("goneFromEnv", "GONE"),
+    ];
     let input = TriggerInput {
         type_: type_.to_owned(),
         index: 2,
-        metadata: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        metadata: settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
         env: [("TOKEN".to_owned(), "hush-hush".into())].into(),
-        object: ObjectKey { namespace: "shop".to_owned(), name: "orders".to_owned() },
+        object: ObjectKey {
+            namespace: "shop".to_owned(),
+            name: "orders".to_owned(),
+        },
         ..TriggerInput::default()
     };
     scalers::read(&input).expect("a trigger")
 }
 
 fn quick() -> Connect {
-    let push_retry = Retry { first: Duration::from_millis(20), most: Duration::from_millis(50) };
-    Connect { push_retry, ..Connect::default() }
+    let push_retry = Retry {
+        first: Duration::from_millis(20),
+        most: Duration::from_millis(50),
+    };
+    Connect {
+        push_retry,
+        ..Connect::default()
+    }
 }
 
 async fn value(pool: &Pool, built: &Built) -> Result<(f64, Option<bool>), String> {
-    let samples = pool.ask(built, &MetricName::new("s2-Orders.open"), Timestamp::UNIX_EPOCH).await;
-    samples.map(|samples| (samples[0].value, samples[0].active)).map_err(|error| error.chain())
+    let samples = pool
+        .ask(built, &MetricName::new("s2-Orders.open"), Timestamp::UNIX_EPOCH)
+        .await;
+    samples
+        .map(|samples| (samples[0].value, samples[0].active))
+        .map_err(|error| error.chain())
 }
 
 #[tokio::test]
@@ -177,26 +236,54 @@ async fn is_asked_for_specs_and_values() {
 
     let specs = built.specs(&pool).await.expect("specs");
     let target = MetricTarget::AverageValue(Quantity::from_milli(2500));
-    assert_eq!(specs, TriggerMetrics::external(MetricName::new("s2-Orders.open"), target));
+    assert_eq!(
+        specs,
+        TriggerMetrics::external(MetricName::new("s2-Orders.open"), target)
+    );
 
     assert_eq!(value(&pool, &built).await, Ok((7.25, Some(true))));
     served.scaler.active.store(false, Ordering::Relaxed);
     assert_eq!(value(&pool, &built).await, Ok((7.25, Some(false))));
 
-    let asked = served.scaler.asked.lock().expect("the list").first().cloned().expect("a question");
-    assert_eq!((asked.name.as_str(), asked.namespace.as_str()), ("orders", "shop"));
-    let mut metadata: Vec<(&str, &str)> =
-        asked.scaler_metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let asked = served
+        .scaler
+        .asked
+        .lock()
+        .expect("the list")
+        .first()
+        .cloned()
+        .expect("a question");
+    assert_eq!(
+        (asked.name.as_str(), asked.namespace.as_str()),
+        ("orders", "shop")
+    );
+    let mut metadata: Vec<(&str, &str)> = asked
+        .scaler_metadata
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     metadata.sort_unstable();
     let address = served.address.as_str();
-    assert_eq!(metadata, [("scalerAddress", address), ("shop", "north"), ("tokenFromEnv", "hush-hush")]);
+    assert_eq!(
+        metadata,
+        [
+            ("scalerAddress", address),
+            ("shop", "north"),
+            ("tokenFromEnv", "hush-hush")
+        ]
+    );
 
-    let other = pool.ask(&built, &MetricName::new("s2-other"), Timestamp::UNIX_EPOCH).await;
+    let other = pool
+        .ask(&built, &MetricName::new("s2-other"), Timestamp::UNIX_EPOCH)
+        .await;
     let error = other.expect_err("no such metric").to_string();
     assert_eq!(error, format!("{address} answered with NotFound: other"));
     let connections = pool.connections();
     assert_eq!(connections.len(), 1);
-    assert_eq!((connections[0].endpoint.as_str(), connections[0].users.as_slice()), (address, &["shop/orders[2]".to_owned()][..]));
+    assert_eq!(
+        (connections[0].endpoint.as_str(), connections[0].users.as_slice()),
+        (address, &["shop/orders[2]".to_owned()][..])
+    );
 }
 
 #[tokio::test]
@@ -250,7 +337,10 @@ async fn activity_and_specs_are_pushed() {
     let (event, ()) = tokio::join!(next(&mut events), send(&specs, 9.5));
     let target = MetricTarget::AverageValue(Quantity::from_milli(9500));
     let wanted = TriggerMetrics::external(MetricName::new("s2-Orders.open"), target);
-    assert!(matches!(&event, PushEvent::MetricSpecs(metrics) if *metrics == wanted), "{event:?}");
+    assert!(
+        matches!(&event, PushEvent::MetricSpecs(metrics) if *metrics == wanted),
+        "{event:?}"
+    );
 }
 
 #[tokio::test]

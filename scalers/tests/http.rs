@@ -1,5 +1,7 @@
 //! `metrics-api` over real sockets: credentials, TLS, pods behind a Service, deadlines, shared requests.
 
+#![expect(clippy::float_cmp, reason = "the values are exact")]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+
+/// Names and values.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 /// A server that writes down every request and answers one status and body.
 #[derive(Clone)]
@@ -67,8 +72,12 @@ impl Server {
             }
             self.count.fetch_add(1, Ordering::Relaxed);
             let request = String::from_utf8_lossy(&request).into_owned();
-            let length = request.to_lowercase().find("content-length: ").map(|at| request[at + 16..].to_owned());
-            let length = length.and_then(|rest| rest.lines().next().and_then(|line| line.trim().parse().ok()));
+            let length = request
+                .to_lowercase()
+                .find("content-length: ")
+                .map(|at| request[at + 16..].to_owned());
+            let length =
+                length.and_then(|rest| rest.lines().next().and_then(|line| line.trim().parse().ok()));
             let mut posted = vec![0; length.unwrap_or(0)];
             if stream.read_exact(&mut posted).await.is_err() {
                 return;
@@ -76,7 +85,10 @@ impl Server {
             let whole = format!("{request}{}", String::from_utf8_lossy(&posted));
             self.requests.lock().expect("the list").push(whole);
             self.gate.acquire().await.expect("an open gate").forget();
-            let reply = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let reply = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
             if stream.write_all(reply.as_bytes()).await.is_err() {
                 return;
             }
@@ -84,13 +96,22 @@ impl Server {
     }
 
     fn last(&self) -> String {
-        self.requests.lock().expect("the list").last().cloned().unwrap_or_default()
+        self.requests
+            .lock()
+            .expect("the list")
+            .last()
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
 fn trigger(url: &str, metadata: &[(&str, &str)], auth: &[(&str, &str)]) -> scalers::Built {
-    let mut settings =
-        BTreeMap::from([("url", url), ("valueLocation", "depth"), ("targetValue", "5"), ("activationTargetValue", "3")]);
+    let mut settings = BTreeMap::from([
+        ("url", url),
+        ("valueLocation", "depth"),
+        ("targetValue", "5"),
+        ("activationTargetValue", "3"),
+    ]);
     settings.extend(metadata.iter().copied());
     let mut params = AuthParams::default();
     for (parameter, value) in auth {
@@ -98,7 +119,10 @@ fn trigger(url: &str, metadata: &[(&str, &str)], auth: &[(&str, &str)]) -> scale
     }
     let input = TriggerInput {
         type_: "metrics-api".to_owned(),
-        metadata: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        metadata: settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
         auth: params,
         ..TriggerInput::default()
     };
@@ -106,37 +130,79 @@ fn trigger(url: &str, metadata: &[(&str, &str)], auth: &[(&str, &str)]) -> scale
 }
 
 async fn ask(pool: &Pool, built: &scalers::Built) -> Result<(f64, Option<bool>), ScalerError> {
-    let samples = pool.ask(built, &MetricName::new("s0-metric-api-depth"), Timestamp::UNIX_EPOCH).await?;
+    let samples = pool
+        .ask(
+            built,
+            &MetricName::new("s0-metric-api-depth"),
+            Timestamp::UNIX_EPOCH,
+        )
+        .await?;
     Ok((samples[0].value, samples[0].active))
 }
 
 #[tokio::test]
 async fn a_value_above_the_threshold_is_active() {
     let pool = Pool::new(Connect::default());
-    for (body, wanted) in [(r#"{"depth": 3}"#, (3.0, Some(false))), (r#"{"depth": 3.5}"#, (3.5, Some(true)))] {
+    for (body, wanted) in [
+        (r#"{"depth": 3}"#, (3.0, Some(false))),
+        (r#"{"depth": 3.5}"#, (3.5, Some(true))),
+    ] {
         let server = Server::start((200, body), OPEN, None).await;
         let built = trigger(&format!("http://127.0.0.1:{}/v1?a=b", server.port), &[], &[]);
         assert_eq!(ask(&pool, &built).await.expect("a value"), wanted);
-        assert!(server.last().starts_with("GET /v1?a=b HTTP/1.1"), "{}", server.last());
+        assert!(
+            server.last().starts_with("GET /v1?a=b HTTP/1.1"),
+            "{}",
+            server.last()
+        );
     }
     assert_eq!(pool.connections().len(), 2);
 }
 
 #[tokio::test]
 async fn every_mode_puts_its_credentials_into_the_request() {
-    let server = Server::start((200, r#"{"depth": 1, "access_token": "t0k", "expires_in": 3600}"#), OPEN, None).await;
+    let server = Server::start(
+        (200, r#"{"depth": 1, "access_token": "t0k", "expires_in": 3600}"#),
+        OPEN,
+        None,
+    )
+    .await;
     let url = format!("http://127.0.0.1:{}/v1", server.port);
     let pool = Pool::new(Connect::default());
     let token = format!("http://127.0.0.1:{}/token", server.port);
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
-    let oauth = [("oauthTokenURI", token.as_str()), ("clientID", "me"), ("clientSecret", "s&c"), ("scopes", "a,b")];
+    let oauth = [
+        ("oauthTokenURI", token.as_str()),
+        ("clientID", "me"),
+        ("clientSecret", "s&c"),
+        ("scopes", "a,b"),
+    ];
     let cases: &[(&str, Pairs<'_>, Pairs<'_>, &str)] = &[
-        ("basic", &[], &[("username", "me"), ("password", "pw")], "authorization: Basic bWU6cHc="),
+        (
+            "basic",
+            &[],
+            &[("username", "me"), ("password", "pw")],
+            "authorization: Basic bWU6cHc=",
+        ),
         ("bearer", &[], &[("token", "t0k")], "authorization: Bearer t0k"),
         ("apiKey", &[], &[("apiKey", "k3y")], "x-api-key: k3y"),
-        ("apiKey", &[("method", "query")], &[("apiKey", "k&y")], "GET /v1?api_key=k%26y "),
-        ("apiKey", &[("keyParamName", "X-Mine")], &[("apiKey", "k3y")], "x-mine: k3y"),
-        ("custom", &[], &[("customAuthHeader", "X-C"), ("customAuthValue", "v")], "x-c: v"),
+        (
+            "apiKey",
+            &[("method", "query")],
+            &[("apiKey", "k&y")],
+            "GET /v1?api_key=k%26y ",
+        ),
+        (
+            "apiKey",
+            &[("keyParamName", "X-Mine")],
+            &[("apiKey", "k3y")],
+            "x-mine: k3y",
+        ),
+        (
+            "custom",
+            &[],
+            &[("customAuthHeader", "X-C"), ("customAuthValue", "v")],
+            "x-c: v",
+        ),
         ("oauth", &[], &oauth, "authorization: Bearer t0k"),
     ];
     for (mode, metadata, auth, wanted) in cases {
@@ -146,12 +212,20 @@ async fn every_mode_puts_its_credentials_into_the_request() {
         assert!(server.last().contains(wanted), "{mode}: {}", server.last());
     }
     let requests = server.requests.lock().expect("the list").clone();
-    let grant = requests.iter().find(|request| request.starts_with("POST /token")).expect("a request for a token");
+    let grant = requests
+        .iter()
+        .find(|request| request.starts_with("POST /token"))
+        .expect("a request for a token");
     let form = "grant_type=client_credentials&client_id=me&client_secret=s%26c&scope=a+b";
     assert!(grant.ends_with(form), "{grant}");
 
     // Without a mode the parameters are not looked at.
-    ask(&pool, &trigger(&url, &[], &[("token", "t0k"), ("username", "me")])).await.expect("a value");
+    ask(
+        &pool,
+        &trigger(&url, &[], &[("token", "t0k"), ("username", "me")]),
+    )
+    .await
+    .expect("a value");
     assert!(!server.last().contains("authorization"), "{}", server.last());
 }
 
@@ -159,16 +233,30 @@ async fn every_mode_puts_its_credentials_into_the_request() {
 async fn failures_say_what_happened_and_never_a_credential() {
     let pool = Pool::new(Connect::default());
     let query = [("authModes", "apiKey"), ("method", "query")];
-    for (status, wanted) in [(500, "answered with status 500"), (401, "refused the credentials: status 401")] {
+    for (status, wanted) in [
+        (500, "answered with status 500"),
+        (401, "refused the credentials: status 401"),
+    ] {
         let server = Server::start((status, "{}"), OPEN, None).await;
-        let built = trigger(&format!("http://127.0.0.1:{}/", server.port), &query, &[("apiKey", "hush-hush")]);
+        let built = trigger(
+            &format!("http://127.0.0.1:{}/", server.port),
+            &query,
+            &[("apiKey", "hush-hush")],
+        );
         let error = ask(&pool, &built).await.expect_err("a failure").chain();
         assert!(error.contains(wanted) && !error.contains("hush-hush"), "{error}");
     }
-    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port")
+        .local_addr()
+        .expect("an address");
     let built = trigger(&format!("http://{closed}/"), &query, &[("apiKey", "hush-hush")]);
     let error = ask(&pool, &built).await.expect_err("nobody there").chain();
-    assert!(error.starts_with(&format!("cannot reach http://{closed}")), "{error}");
+    assert!(
+        error.starts_with(&format!("cannot reach http://{closed}")),
+        "{error}"
+    );
     assert!(!error.contains("hush-hush"), "{error}");
     let report = format!("{:?}", pool.connections());
     assert!(!report.contains("hush-hush"), "{report}");
@@ -178,11 +266,24 @@ async fn failures_say_what_happened_and_never_a_credential() {
 async fn a_reading_ends_at_its_deadline() {
     let server = Server::start((200, "{}"), 0, None).await;
     let url = format!("http://127.0.0.1:{}/", server.port);
-    let pool = Pool::new(Connect { timeout: Duration::from_secs(3600), ..Connect::default() });
-    let error = ask(&pool, &trigger(&url, &[("timeout", "30")], &[])).await.expect_err("no answer");
-    assert_eq!(error.to_string(), format!("no answer from http://127.0.0.1:{} within 30ms", server.port));
-    let pool = Pool::new(Connect { timeout: Duration::from_millis(30), ..Connect::default() });
-    let error = ask(&pool, &trigger(&url, &[("timeout", "0")], &[])).await.expect_err("no answer");
+    let pool = Pool::new(Connect {
+        timeout: Duration::from_hours(1),
+        ..Connect::default()
+    });
+    let error = ask(&pool, &trigger(&url, &[("timeout", "30")], &[]))
+        .await
+        .expect_err("no answer");
+    assert_eq!(
+        error.to_string(),
+        format!("no answer from http://127.0.0.1:{} within 30ms", server.port)
+    );
+    let pool = Pool::new(Connect {
+        timeout: Duration::from_millis(30),
+        ..Connect::default()
+    });
+    let error = ask(&pool, &trigger(&url, &[("timeout", "0")], &[]))
+        .await
+        .expect_err("no answer");
     assert!(matches!(error, ScalerError::TimedOut { .. }), "{error:?}");
 }
 
@@ -191,7 +292,10 @@ async fn equal_questions_in_flight_become_one_request() {
     let server = Server::start((200, r#"{"depth": 4}"#), 0, None).await;
     let url = format!("http://127.0.0.1:{}/", server.port);
     let pool = Pool::new(Connect::default());
-    let (one, other) = (trigger(&url, &[], &[]), trigger(&url, &[("targetValue", "9")], &[]));
+    let (one, other) = (
+        trigger(&url, &[], &[]),
+        trigger(&url, &[("targetValue", "9")], &[]),
+    );
     let release = async {
         while server.count.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
@@ -199,10 +303,16 @@ async fn equal_questions_in_flight_become_one_request() {
         server.gate.add_permits(1);
     };
     let (first, second, ()) = tokio::join!(ask(&pool, &one), ask(&pool, &other), release);
-    assert_eq!((first.expect("a value").0, second.expect("a value").0), (4.0, 4.0));
+    assert_eq!(
+        (first.expect("a value").0, second.expect("a value").0),
+        (4.0, 4.0)
+    );
     assert_eq!(server.count.load(Ordering::Relaxed), 1);
     let report = pool.connections().remove(0);
-    assert_eq!((report.asked, report.shared, report.failed, report.in_flight), (1, 1, 0, 0));
+    assert_eq!(
+        (report.asked, report.shared, report.failed, report.in_flight),
+        (1, 1, 0, 0)
+    );
 
     // The next question is asked anew, over the same source.
     server.gate.add_permits(1);
@@ -226,7 +336,10 @@ async fn a_pool_that_is_shut_down_answers_at_once() {
 async fn an_idle_source_closes() {
     let server = Server::start((200, r#"{"depth": 4}"#), OPEN, None).await;
     let built = trigger(&format!("http://127.0.0.1:{}/", server.port), &[], &[]);
-    let pool = Pool::new(Connect { idle: Duration::from_millis(40), ..Connect::default() });
+    let pool = Pool::new(Connect {
+        idle: Duration::from_millis(40),
+        ..Connect::default()
+    });
     ask(&pool, &built).await.expect("a value");
     while !pool.connections().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -257,10 +370,11 @@ fn pki() -> Pki {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(ca.der().clone()).expect("a root");
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .allow_unauthenticated()
-        .build()
-        .expect("a verifier");
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .expect("a verifier");
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
@@ -284,16 +398,42 @@ async fn tls_is_verified_unless_told_otherwise() {
     let url = format!("https://localhost:{}/", server.port);
     let pool = Pool::new(Connect::default());
 
-    let error = ask(&pool, &trigger(&url, &[], &[])).await.expect_err("an unknown authority").chain();
+    let error = ask(&pool, &trigger(&url, &[], &[]))
+        .await
+        .expect_err("an unknown authority")
+        .chain();
     assert!(error.contains("UnknownIssuer"), "{error}");
-    assert_eq!(ask(&pool, &trigger(&url, &[], &[("ca", &pki.ca)])).await.expect("a value").0, 4.0);
-    assert_eq!(ask(&pool, &trigger(&url, &[("unsafeSsl", "true")], &[])).await.expect("a value").0, 4.0);
+    assert_eq!(
+        ask(&pool, &trigger(&url, &[], &[("ca", &pki.ca)]))
+            .await
+            .expect("a value")
+            .0,
+        4.0
+    );
+    assert_eq!(
+        ask(&pool, &trigger(&url, &[("unsafeSsl", "true")], &[]))
+            .await
+            .expect("a value")
+            .0,
+        4.0
+    );
     let (cert, key) = (pki.client.0.as_str(), pki.client.1.as_str());
     let own = [("ca", pki.ca.as_str()), ("cert", cert), ("key", key)];
-    assert_eq!(ask(&pool, &trigger(&url, &[("authModes", "tls")], &own)).await.expect("a value").0, 4.0);
+    assert_eq!(
+        ask(&pool, &trigger(&url, &[("authModes", "tls")], &own))
+            .await
+            .expect("a value")
+            .0,
+        4.0
+    );
     let broken = [("ca", pki.ca.as_str()), ("cert", "no certificate"), ("key", key)];
-    let error = ask(&pool, &trigger(&url, &[("authModes", "tls")], &broken)).await.expect_err("no certificate");
-    assert_eq!(error.to_string(), "cannot use `cert`: it holds no PEM certificate");
+    let error = ask(&pool, &trigger(&url, &[("authModes", "tls")], &broken))
+        .await
+        .expect_err("no certificate");
+    assert_eq!(
+        error.to_string(),
+        "cannot use `cert`: it holds no PEM certificate"
+    );
 }
 
 /// Two pods behind one Service.
@@ -319,17 +459,35 @@ impl EndpointSource for Pods {
 #[tokio::test]
 async fn every_ready_pod_of_a_service_is_asked() {
     let server = Server::start((200, r#"{"depth": 4}"#), OPEN, None).await;
-    let pool = Pool::new(Connect { endpoints: Some(Arc::new(Pods(server.port))), ..Connect::default() });
-    let settings = [("aggregateFromKubeServiceEndpoints", "true"), ("aggregationType", "sum")];
+    let pool = Pool::new(Connect {
+        endpoints: Some(Arc::new(Pods(server.port))),
+        ..Connect::default()
+    });
+    let settings = [
+        ("aggregateFromKubeServiceEndpoints", "true"),
+        ("aggregationType", "sum"),
+    ];
     let built = |host: &str| trigger(&format!("http://{host}:{}/v1", server.port), &settings, &[]);
     // Only 127.0.0.1 has a listener: the pod at 127.0.0.2 does not answer and is left out.
-    assert_eq!(ask(&pool, &built("stats.shop.svc")).await.expect("a value").0, 4.0);
+    assert_eq!(
+        ask(&pool, &built("stats.shop.svc")).await.expect("a value").0,
+        4.0
+    );
     assert!(server.last().starts_with("GET /v1 "), "{}", server.last());
-    let error = ask(&pool, &built("none.shop.svc")).await.expect_err("no pods").to_string();
+    let error = ask(&pool, &built("none.shop.svc"))
+        .await
+        .expect_err("no pods")
+        .to_string();
     assert_eq!(error, "the Service `shop/none` has no ready endpoint");
-    let error = ask(&pool, &built("stats")).await.expect_err("no namespace").to_string();
+    let error = ask(&pool, &built("stats"))
+        .await
+        .expect_err("no namespace")
+        .to_string();
     assert_eq!(error, "the host `stats` must be `service.namespace`");
     let alone = Pool::new(Connect::default());
-    let error = ask(&alone, &built("stats.shop")).await.expect_err("no cluster").to_string();
+    let error = ask(&alone, &built("stats.shop"))
+        .await
+        .expect_err("no cluster")
+        .to_string();
     assert!(error.contains("needs a cluster"), "{error}");
 }

@@ -8,9 +8,16 @@ use super::*;
 struct Cluster;
 
 impl SecretSource for Cluster {
-    fn secret<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
         let found = match name {
-            "login" => Ok(Some(Entries::from([("password".to_owned(), Secret::new(format!("{namespace}-pw")))]))),
+            "login" => Ok(Some(Entries::from([(
+                "password".to_owned(),
+                Secret::new(format!("{namespace}-pw")),
+            )]))),
             "locked" => Err(LookupError {
                 kind: "Secret",
                 namespace: namespace.to_owned(),
@@ -27,7 +34,10 @@ impl SecretSource for Cluster {
         _namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
-        let entries = Entries::from([("host".to_owned(), Secret::from("redis")), ("password".to_owned(), Secret::from("no"))]);
+        let entries = Entries::from([
+            ("host".to_owned(), Secret::from("redis")),
+            ("password".to_owned(), Secret::from("no")),
+        ]);
         let found = (name == "settings").then_some(entries);
         Box::pin(async move { Ok(found) })
     }
@@ -38,16 +48,30 @@ fn spec(yaml: &str) -> TriggerAuthenticationSpec {
 }
 
 fn place(pod: Option<&PodSpec>) -> Place<'_> {
-    Place { scope: Scope::Namespaced, namespace: "shop", pod, pod_namespace: "shop", container: None }
+    Place {
+        scope: Scope::Namespaced,
+        namespace: "shop",
+        pod,
+        pod_namespace: "shop",
+        container: None,
+    }
 }
 
 async fn resolved(yaml: &str) -> Resolved {
-    let pod: PodSpec = serde_yaml::from_str("containers: [{ name: main, env: [{ name: USER, value: me }] }]").expect("a pod");
-    resolve(&spec(yaml), place(Some(&pod)), &Cluster).await.expect("it resolves")
+    let pod: PodSpec = serde_yaml::from_str("containers: [{ name: main, env: [{ name: USER, value: me }] }]")
+        .expect("a pod");
+    resolve(&spec(yaml), place(Some(&pod)), &Cluster)
+        .await
+        .expect("it resolves")
 }
 
 fn given(resolved: &Resolved) -> Vec<(&str, &str)> {
-    resolved.params.0.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect()
+    resolved
+        .params
+        .0
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose().as_str()))
+        .collect()
 }
 
 #[tokio::test]
@@ -61,7 +85,10 @@ podIdentity: { provider: none }
 ",
     )
     .await;
-    assert_eq!(given(&found), [("host", "redis"), ("password", "shop-pw"), ("username", "me")]);
+    assert_eq!(
+        given(&found),
+        [("host", "redis"), ("password", "shop-pw"), ("username", "me")]
+    );
     assert_eq!((found.warnings, found.identity), (Vec::new(), None));
 }
 
@@ -91,23 +118,42 @@ secretTargetRef: [{ parameter: c, name: login, key: x }, { parameter: d, name: l
 #[tokio::test]
 async fn without_a_pod_there_is_no_environment() {
     let wanted = spec("env: [{ parameter: a, name: USER }]");
-    let found = resolve(&wanted, place(None), &Cluster).await.expect("it resolves");
+    let found = resolve(&wanted, place(None), &Cluster)
+        .await
+        .expect("it resolves");
     assert_eq!(given(&found), [("a", "")]);
 }
 
 #[tokio::test]
 async fn blocks_of_later_versions_are_named() {
     let cases = [
-        ("hashiCorpVault: { address: x, authentication: token, secrets: [] }", "`hashiCorpVault` is not in this version yet"),
-        ("boundServiceAccountToken: [{ parameter: a, serviceAccountName: b }]", "`boundServiceAccountToken` is not in this version yet"),
-        ("filePath: a.json", "`filePath` needs a ClusterTriggerAuthentication"),
-        ("podIdentity: { provider: azure-workload, identityId: '' }", "`identityId` must not be empty"),
+        (
+            "hashiCorpVault: { address: x, authentication: token, secrets: [] }",
+            "`hashiCorpVault` is not in this version yet",
+        ),
+        (
+            "boundServiceAccountToken: [{ parameter: a, serviceAccountName: b }]",
+            "`boundServiceAccountToken` is not in this version yet",
+        ),
+        (
+            "filePath: a.json",
+            "`filePath` needs a ClusterTriggerAuthentication",
+        ),
+        (
+            "podIdentity: { provider: azure-workload, identityId: '' }",
+            "`identityId` must not be empty",
+        ),
     ];
     for (yaml, wanted) in cases {
         let error = resolve(&spec(yaml), place(None), &Cluster).await.expect_err(yaml);
         assert!(error.to_string().ends_with(wanted), "{yaml}: {error}");
     }
-    let found = resolve(&spec("podIdentity: { provider: aws }"), place(None), &Cluster).await.expect("a warning only");
+    let found = resolve(&spec("podIdentity: { provider: aws }"), place(None), &Cluster)
+        .await
+        .expect("a warning only");
     assert!(found.identity.is_some());
-    assert_eq!(found.warnings[0].to_string(), "spec.podIdentity: `podIdentity` is not in this version yet");
+    assert_eq!(
+        found.warnings[0].to_string(),
+        "spec.podIdentity: `podIdentity` is not in this version yet"
+    );
 }

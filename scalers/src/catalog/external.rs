@@ -1,5 +1,6 @@
 //! `external` and `external-push`: scalers that live outside, behind a gRPC service of the user's own.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -87,7 +88,7 @@ impl<M: Mode> Trigger for External<M> {
     fn bind(&mut self, input: &TriggerInput) {
         self.subject = Subject {
             object: input.object.clone(),
-            metadata: Default::default(),
+            metadata: BTreeMap::new(),
         };
         for (key, value) in &input.metadata {
             let passed = if key.ends_with("FromEnv") {

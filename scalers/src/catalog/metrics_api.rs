@@ -134,14 +134,15 @@ impl Trigger for MetricsApi {
         Some(vec![metric.active_above(self.activation_target_value)])
     }
 
+    // DEVIATION: upstream accepts the modes `custom` and `oauth` here and then sends nothing; here they do what they say.
     fn source(&self) -> Origin {
         let mut credentials = self.auth.credentials();
         credentials.api_key = self.api_key();
-        let origin = self
+        let base = self
             .parsed_url()
             .map_or_else(|_| "an unreadable URL".to_owned(), |url| origin_of(&url));
         Origin {
-            origin,
+            base,
             credentials,
             tls: self.auth.tls(self.unsafe_ssl),
         }

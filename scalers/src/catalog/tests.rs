@@ -22,9 +22,17 @@ fn example(scaler: &ScalerType) -> TriggerInput {
 #[test]
 fn entries_are_sorted_and_unique() {
     let names: Vec<&str> = SCALERS.iter().map(|scaler| scaler.name).collect();
-    let sorted: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let sorted: Vec<&str> = names
+        .iter()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     assert_eq!(names, sorted);
-    assert!(LATER.iter().all(|later| !names.contains(later)), "a type is here, and said to come later");
+    assert!(
+        LATER.iter().all(|later| !names.contains(later)),
+        "a type is here, and said to come later"
+    );
 }
 
 #[test]
@@ -44,9 +52,24 @@ fn settings_are_declared_once_and_documented() {
             for name in field.names() {
                 assert!(seen.insert(name), "{}: `{name}` twice", scaler.name);
             }
-            assert!(!field.sources.is_empty(), "{}: `{}` comes from nowhere", scaler.name, field.key);
-            assert!(field.doc.ends_with('.'), "{}: `{}` needs a whole sentence", scaler.name, field.key);
-            assert!(!(field.target && field.default.is_some()), "{}: `{}`", scaler.name, field.key);
+            assert!(
+                !field.sources.is_empty(),
+                "{}: `{}` comes from nowhere",
+                scaler.name,
+                field.key
+            );
+            assert!(
+                field.doc.ends_with('.'),
+                "{}: `{}` needs a whole sentence",
+                scaler.name,
+                field.key
+            );
+            assert!(
+                !(field.target && field.default.is_some()),
+                "{}: `{}`",
+                scaler.name,
+                field.key
+            );
         }
         assert!(!scaler.summary.ends_with('.'), "{}", scaler.name);
     }
@@ -86,7 +109,9 @@ fn give(input: &mut TriggerInput, field: &Field, origin: Origin, text: &str) {
         }
         Origin::Env => {
             let variable = format!("V_{}", field.key);
-            input.metadata.insert(format!("{}FromEnv", field.key), variable.clone());
+            input
+                .metadata
+                .insert(format!("{}FromEnv", field.key), variable.clone());
             input.env.insert(variable, Secret::from(text));
         }
         Origin::Auth => input.auth.insert(field.key, text),
@@ -97,13 +122,22 @@ fn give(input: &mut TriggerInput, field: &Field, origin: Origin, text: &str) {
 #[test]
 fn places_are_looked_through_in_order() {
     for scaler in SCALERS {
-        for field in scaler.fields.iter().filter(|field| field.kind == Kind::Integer && field.removed.is_none()) {
+        for field in scaler
+            .fields
+            .iter()
+            .filter(|field| field.kind == Kind::Integer && field.removed.is_none())
+        {
             for origin in field.sources {
                 let mut input = example(scaler);
                 input.metadata.remove(field.key);
                 give(&mut input, field, *origin, "seven");
                 let findings = read(&input).expect_err(field.key);
-                assert!(findings.iter().any(|finding| finding.code == "bad-metadata-value"), "{findings:?}");
+                assert!(
+                    findings
+                        .iter()
+                        .any(|finding| finding.code == "bad-metadata-value"),
+                    "{findings:?}"
+                );
             }
         }
     }
@@ -114,12 +148,20 @@ fn unknown_keys_are_found_with_the_nearest_name() {
     let mut input = example(&redis::REDIS);
     input.metadata.insert("listLenght".to_owned(), "5".to_owned());
     input.metadata.insert("colour".to_owned(), "green".to_owned());
-    input.metadata.insert("listNameFromEnv".to_owned(), "V".to_owned());
+    input
+        .metadata
+        .insert("listNameFromEnv".to_owned(), "V".to_owned());
     let built = read(&input).expect("warnings only");
     let said: Vec<String> = built
         .warnings()
         .iter()
-        .map(|finding| format!("{} {finding} | {}", finding.code, finding.help.as_deref().unwrap_or_default()))
+        .map(|finding| {
+            format!(
+                "{} {finding} | {}",
+                finding.code,
+                finding.help.as_deref().unwrap_or_default()
+            )
+        })
         .collect();
     insta::assert_debug_snapshot!(said, @r#"
     [
@@ -132,15 +174,27 @@ fn unknown_keys_are_found_with_the_nearest_name() {
 
 #[test]
 fn every_mistake_is_reported_at_once() {
-    let settings = [("listLength", "many"), ("databaseIndex", "1.5"), ("enableTLS", "yes"), ("passwordFromEnv", "V")];
+    let settings = [
+        ("listLength", "many"),
+        ("databaseIndex", "1.5"),
+        ("enableTLS", "yes"),
+        ("passwordFromEnv", "V"),
+    ];
     let input = TriggerInput {
         type_: "redis".to_owned(),
         index: 3,
-        metadata: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        metadata: settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
         metric_type: Some("Utilization".to_owned()),
         ..TriggerInput::default()
     };
-    let said: Vec<String> = read(&input).expect_err("mistakes").iter().map(ToString::to_string).collect();
+    let said: Vec<String> = read(&input)
+        .expect_err("mistakes")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     insta::assert_debug_snapshot!(said, @r#"
     [
         "spec.triggers[3].metadata.listName: missing `listName`",
@@ -155,13 +209,20 @@ fn every_mistake_is_reported_at_once() {
 #[test]
 fn a_type_that_is_not_here_says_what_to_do() {
     let help = |type_: &str| {
-        let findings = read(&TriggerInput { type_: type_.to_owned(), ..TriggerInput::default() }).expect_err(type_);
+        let findings = read(&TriggerInput {
+            type_: type_.to_owned(),
+            ..TriggerInput::default()
+        })
+        .expect_err(type_);
         assert_eq!(findings[0].message, format!("no scaler found for type: {type_}"));
         findings[0].help.clone().unwrap_or_default()
     };
     assert_eq!(help("kafka"), "`kafka` is not in this version yet");
     assert_eq!(help("reddis"), "did you mean `redis`?");
-    assert_eq!(help("stan"), "`stan` was removed in KEDA 2.19; use `nats-jetstream`");
+    assert_eq!(
+        help("stan"),
+        "`stan` was removed in KEDA 2.19; use `nats-jetstream`"
+    );
     assert_eq!(help("xyzzy"), "`kubectl keda scalers` lists every type");
 }
 
@@ -170,7 +231,10 @@ fn values_of_secrets_and_variables_are_not_quoted() {
     let mut input = example(&metrics_api::METRICS_API);
     input.auth.insert("method", "hush-hush");
     let findings = read(&input).expect_err("no such method");
-    assert_eq!(findings[0].to_string(), "spec.triggers[0].authenticationRef: `method` must be one of `header` `query`");
+    assert_eq!(
+        findings[0].to_string(),
+        "spec.triggers[0].authenticationRef: `method` must be one of `header` `query`"
+    );
 }
 
 /// Texts of every sort, the ones that settings take among them.

@@ -6,11 +6,20 @@ use super::*;
 struct Cluster;
 
 fn entries(pairs: &[(&str, &str)]) -> Option<Entries> {
-    Some(pairs.iter().map(|(key, value)| ((*key).to_owned(), Secret::from(*value))).collect())
+    Some(
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
+            .collect(),
+    )
 }
 
 impl SecretSource for Cluster {
-    fn secret<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
         let found = match (namespace, name) {
             ("shop", "login") => Ok(entries(&[("user", "me"), ("password", "pw")])),
             ("shop", "locked") => Err(LookupError {
@@ -29,7 +38,11 @@ impl SecretSource for Cluster {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
-        let found = if (namespace, name) == ("shop", "settings") { entries(&[("HOST", "redis")]) } else { None };
+        let found = if (namespace, name) == ("shop", "settings") {
+            entries(&[("HOST", "redis")])
+        } else {
+            None
+        };
         Box::pin(async move { Ok(found) })
     }
 }
@@ -39,12 +52,20 @@ fn pod(yaml: &str) -> PodSpec {
 }
 
 async fn resolved(yaml: &str, container: Option<&str>) -> Result<Vec<(String, String)>, String> {
-    let env = resolve(&pod(yaml), container, "shop", &Cluster).await.map_err(|error| error.to_string())?;
-    Ok(env.into_iter().map(|(name, value)| (name, value.expose().clone())).collect())
+    let env = resolve(&pod(yaml), container, "shop", &Cluster)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(env
+        .into_iter()
+        .map(|(name, value)| (name, value.expose().clone()))
+        .collect())
 }
 
 fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
-    wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    wanted
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 #[tokio::test]
@@ -89,9 +110,16 @@ containers:
 ";
     assert_eq!(resolved(yaml, None).await, Ok(pairs(&[("A", "1")])));
     assert_eq!(resolved(yaml, Some("two")).await, Ok(pairs(&[("A", "2")])));
-    let error = resolved(yaml, Some("three")).await.expect_err("no such container");
+    let error = resolved(yaml, Some("three"))
+        .await
+        .expect_err("no such container");
     assert!(error.contains("has no container `three`"), "{error}");
-    assert!(resolved("containers: []", None).await.expect_err("none").contains("no container"));
+    assert!(
+        resolved("containers: []", None)
+            .await
+            .expect_err("none")
+            .contains("no container")
+    );
 }
 
 #[tokio::test]
@@ -99,9 +127,18 @@ async fn what_is_missing_is_named() {
     let with = |entry: &str| format!("containers: [{{ name: main, {entry} }}]");
     let missing = |entry: String| async move { resolved(&entry, None).await.expect_err("missing") };
     let error = missing(with("envFrom: [{ configMapRef: { name: none } }]")).await;
-    assert!(error.contains("ConfigMap `shop/none` of `envFrom` does not exist"), "{error}");
-    let error = missing(with("env: [{ name: A, valueFrom: { secretKeyRef: { name: login, key: none } } }]")).await;
-    assert!(error.contains("variable `A` needs key `none` of Secret `shop/login`"), "{error}");
+    assert!(
+        error.contains("ConfigMap `shop/none` of `envFrom` does not exist"),
+        "{error}"
+    );
+    let error = missing(with(
+        "env: [{ name: A, valueFrom: { secretKeyRef: { name: login, key: none } } }]",
+    ))
+    .await;
+    assert!(
+        error.contains("variable `A` needs key `none` of Secret `shop/login`"),
+        "{error}"
+    );
     let error = missing(with("envFrom: [{ secretRef: { name: locked } }]")).await;
     assert_eq!(error, "cannot read Secret `shop/locked`");
 }

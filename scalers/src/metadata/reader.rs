@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
             for name in field.names() {
                 let text = match origin {
                     Origin::Metadata => self.input.metadata.get(name).map(String::as_str),
-                    Origin::Env => self.from_env(name),
+                    Origin::Env => self.variable(name),
                     Origin::Auth => self.input.auth.get(name),
                 };
                 if let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) {
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn from_env(&self, name: &str) -> Option<&'a str> {
+    fn variable(&self, name: &str) -> Option<&'a str> {
         let variable = self.input.metadata.get(&format!("{name}FromEnv"))?;
         self.input.env.get(variable).map(|value| value.expose().as_str())
     }

@@ -102,6 +102,7 @@ impl Value for i64 {
 
     /// Also reads `a-b` as every number from `a` to `b`; a reversed range is empty.
     fn parse_list(text: &str) -> Result<Vec<Self>, String> {
+        // DEVIATION: upstream has no limit.
         /// More numbers than any list of partitions holds: a larger range is a slip, and would cost memory.
         const MOST: i64 = 100_000;
         let mut all = Vec::new();

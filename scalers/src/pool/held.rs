@@ -89,16 +89,15 @@ impl<S: Source> Default for Shelf<S> {
 impl<S: Source> Shelf<S> {
     /// The source of a key, opened when first asked.
     pub(super) fn get(&self, key: &S::Key, user: &str, connect: &Arc<Connect>) -> Opener<S> {
-        let mut shelf = lock(&self.held);
-        let held = match shelf.get(key) {
-            Some(held) => Arc::clone(held),
-            None => {
-                let held = Arc::new(Held::new(key.clone()));
-                shelf.insert(key.clone(), Arc::clone(&held));
-                held
-            }
+        let mut all = lock(&self.held);
+        let held = if let Some(held) = all.get(key) {
+            Arc::clone(held)
+        } else {
+            let held = Arc::new(Held::new(key.clone()));
+            all.insert(key.clone(), Arc::clone(&held));
+            held
         };
-        drop(shelf);
+        drop(all);
         held.used_by(user);
         Opener {
             held,
@@ -131,6 +130,7 @@ impl<S: Source> Shelf<S> {
     }
 
     /// Adds a report of every source.
+    #[expect(clippy::iter_over_hash_type, reason = "the pool sorts the reports")]
     pub(super) fn report(&self, reports: &mut Vec<ConnectionReport>) {
         for held in lock(&self.held).values() {
             let state = lock(&held.state);

@@ -101,6 +101,7 @@ impl ExternalScaler {
                 Ok(Answer::Specs(Arc::new(metrics(&reply))))
             }
             Question::Values { subject, metric } => {
+                // DEVIATION: upstream asks for the activity after the values; here both travel together.
                 let (mut values, mut activity) = (self.client.clone(), self.client.clone());
                 let request = GetMetricsRequest {
                     scaled_object_ref: Some(subject.reference()),

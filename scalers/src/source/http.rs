@@ -24,7 +24,7 @@ const AT_ONCE: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     /// `scheme://host:port`.
-    pub(crate) origin: String,
+    pub(crate) base: String,
     pub(crate) credentials: Credentials,
     pub(crate) tls: TlsSettings,
 }
@@ -66,7 +66,7 @@ impl Source for Http {
     }
 
     fn endpoint(key: &Origin) -> String {
-        key.origin.clone()
+        key.base.clone()
     }
 
     async fn open(key: &Origin, connect: &Connect) -> Result<Self, ScalerError> {
@@ -75,7 +75,7 @@ impl Source for Http {
         for proxy in proxies(&connect.proxies)? {
             builder = builder.proxy(proxy);
         }
-        let client = builder.build().map_err(|error| unreachable(&key.origin, error))?;
+        let client = builder.build().map_err(|error| unreachable(&key.base, error))?;
         let endpoints = connect.endpoints.clone();
         Ok(Self {
             client,

@@ -41,6 +41,7 @@ pub(crate) struct AuthModes {
         default = "",
         exclusive("bearer", "basic", "oauth")
     )]
+    #[expect(clippy::struct_field_names, reason = "the key is `authModes`")]
     auth_modes: Vec<AuthMode>,
     /// For `bearer`: the token.
     #[keda(alias("token"), from(auth))]

@@ -351,8 +351,7 @@ fn pem(label: &str, der: &[u8]) -> String {
         pem.push_str(&text[start..text.len().min(start + 64)]);
         pem.push('\n');
     }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
+    pem + "-----END " + label + "-----\n"
 }
 
 /// What a failure of the client means. The texts of the client name no credentials.

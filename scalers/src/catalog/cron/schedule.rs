@@ -131,10 +131,11 @@ impl Schedule {
         let mut day = today.yesterday().unwrap_or(today);
         let last_year = today.year().saturating_add(YEARS);
         while day.year() <= last_year {
-            if self.month_fits(day) && self.day_fits(day) {
-                if let Some(firing) = self.first_on(day, now, zone) {
-                    return Some(firing);
-                }
+            if self.month_fits(day)
+                && self.day_fits(day)
+                && let Some(firing) = self.first_on(day, now, zone)
+            {
+                return Some(firing);
             }
             day = if self.month_fits(day) {
                 day.tomorrow().ok()?

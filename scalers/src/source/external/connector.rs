@@ -56,6 +56,9 @@ pub(super) async fn connect(key: &Server, connect: &Connect) -> Result<Channel, 
 }
 
 /// The addresses of a name are tried in the order the resolver gives them.
+///
+/// DEVIATION: upstream spreads its calls over all addresses of a name; here one connection carries them, and the next
+/// address is taken when it breaks.
 async fn open(
     address: &str,
     tls: Option<(TlsConnector, ServerName<'static>)>,

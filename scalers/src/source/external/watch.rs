@@ -54,7 +54,7 @@ enum State {
     Closed,
     Open {
         source: Arc<ExternalScaler>,
-        messages: Messages,
+        messages: Box<Messages>,
     },
     Pausing,
 }
@@ -132,7 +132,10 @@ impl Watch {
                 .map(|reply| Messages::Specs(reply.into_inner())),
         };
         match opened {
-            Ok(messages) => Ok(State::Open { source, messages }),
+            Ok(messages) => Ok(State::Open {
+                source,
+                messages: Box::new(messages),
+            }),
             Err(status) => Err(self.broken(source, status)),
         }
     }
