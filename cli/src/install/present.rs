@@ -43,7 +43,7 @@ pub(crate) async fn make_room(
         return Ok(());
     }
     if !replace {
-        return Err(refusal(namespace, &foreign, elsewhere.as_deref()));
+        return Err(refusal(namespace, &foreign, elsewhere.as_ref()));
     }
     for name in foreign {
         ui.note(&format!(
@@ -54,42 +54,62 @@ pub(crate) async fn make_room(
     Ok(())
 }
 
-fn refusal(namespace: &str, foreign: &[&str], elsewhere: Option<&str>) -> Failure {
-    let failure = match (foreign.first(), elsewhere) {
-        (Some(name), _) => Failure::new(
+fn refusal(namespace: &str, foreign: &[&str], elsewhere: Option<&Elsewhere>) -> Failure {
+    if let Some(name) = foreign.first() {
+        return Failure::new(
             exit::CHECK_FAILED,
             format!("namespace {namespace} has a Deployment `{name}` that another tool installed"),
         )
-        .help("`kubectl keda install --replace` replaces it and keeps custom resources and their objects"),
-        (None, elsewhere) => Failure::new(
+        .help("`kubectl keda install --replace` replaces it and keeps custom resources and their objects");
+    }
+    let at = elsewhere.map_or_else(String::new, |elsewhere| elsewhere.namespace.clone());
+    if elsewhere.is_some_and(|elsewhere| elsewhere.ours) {
+        return Failure::new(
             exit::CHECK_FAILED,
-            format!(
-                "the APIService `{}` leads to {}, and a cluster has one provider of external metrics only",
-                names::API_SERVICE,
-                elsewhere.unwrap_or("another Service"),
-            ),
+            format!("this cluster has an installation in namespace {at}, and two cannot serve one cluster"),
         )
-        .help("`kubectl keda install --replace` takes it over: the other provider then serves no external metrics"),
-    };
-    failure.help("`kubectl keda install --namespace NAME` installs elsewhere than another installation of this command")
+        .help(format!("work on that one with `--namespace {at}`"))
+        .help(format!(
+            "or remove it first: `kubectl keda uninstall --keep-crds --namespace {at}`"
+        ));
+    }
+    let name = elsewhere.map_or_else(String::new, |elsewhere| elsewhere.name.clone());
+    Failure::new(
+        exit::CHECK_FAILED,
+        format!(
+            "the APIService `{}` leads to Service {at}/{name}, and a cluster has one provider of external metrics only",
+            names::API_SERVICE,
+        ),
+    )
+    .help("`kubectl keda install --replace` takes it over: the other provider then serves no external metrics")
 }
 
-/// The Service that external metrics come from now, if it is not the one of this namespace.
-async fn api_service_elsewhere(cluster: &Cluster, namespace: &str) -> Result<Option<String>, Failure> {
+/// The Service that external metrics come from now.
+struct Elsewhere {
+    namespace: String,
+    name: String,
+    /// Another installation of this command.
+    ours: bool,
+}
+
+/// Where external metrics come from now, if it is not this namespace.
+async fn api_service_elsewhere(cluster: &Cluster, namespace: &str) -> Result<Option<Elsewhere>, Failure> {
     let services: Api<APIService> = Api::all(cluster.client.clone());
     let found = services
         .get_opt(names::API_SERVICE)
         .await
         .map_err(|error| cluster.failed("get apiservices", error))?;
+    let ours = found.as_ref().is_some_and(is_ours);
     let Some(service) = found.and_then(|found| found.spec).and_then(|spec| spec.service) else {
         return Ok(None);
     };
-    let (name, at) = (
-        service.name.unwrap_or_default(),
-        service.namespace.unwrap_or_default(),
-    );
-    let ours = name == names::ADAPTER && at == namespace;
-    Ok((!ours).then(|| format!("Service {at}/{name}")))
+    let elsewhere = Elsewhere {
+        namespace: service.namespace.unwrap_or_default(),
+        name: service.name.unwrap_or_default(),
+        ours,
+    };
+    let here = elsewhere.name == names::ADAPTER && elsewhere.namespace == namespace;
+    Ok((!here).then_some(elsewhere))
 }
 
 async fn remove(cluster: &Cluster, deployments: &Api<Deployment>, name: &str) -> Result<(), Failure> {

@@ -45,7 +45,7 @@ pub(crate) async fn run(choices: &Choices, cluster: &Cluster, cx: &Context) -> R
     let objects = custom_objects(cluster).await?;
     if !choices.keep_crds && !objects.is_empty() && !choices.yes {
         let question = format!(
-            "Delete the custom resource definitions and with them {}?",
+            "delete the custom resource definitions and with them {}",
             count(&objects)
         );
         if !prompt::confirm(cx.ui, &question, "`--yes`, or `--keep-crds` to keep them")? {
@@ -81,7 +81,21 @@ struct CustomObject {
     resource: ApiResource,
     namespace: Option<String>,
     name: String,
-    finalizers: bool,
+    finalizers: Vec<String>,
+}
+
+impl CustomObject {
+    /// As a message names it.
+    fn shown(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    fn is_held_by_us(&self) -> bool {
+        self.finalizers.iter().any(|name| name == crds::FINALIZER)
+    }
 }
 
 fn count(objects: &[CustomObject]) -> String {
@@ -132,7 +146,7 @@ async fn custom_objects(cluster: &Cluster) -> Result<Vec<CustomObject>, Failure>
             resource: resource.clone(),
             namespace: found.namespace(),
             name: found.name_any(),
-            finalizers: found.finalizers().iter().any(|name| name == crds::FINALIZER),
+            finalizers: found.finalizers().to_vec(),
         }));
     }
     Ok(objects)
@@ -164,7 +178,7 @@ impl Removal<'_> {
         for manifest in of("Deployment") {
             removed += usize::from(self.delete(manifest, true).await?);
         }
-        for object in objects.iter().filter(|object| object.finalizers) {
+        for object in objects.iter().filter(|object| object.is_held_by_us()) {
             self.release(object).await?;
         }
         if !keep_crds {
@@ -267,14 +281,42 @@ impl Removal<'_> {
     /// Says what keeps an object from going away.
     async fn stuck(&self, api: &Api<DynamicObject>, manifest: &Manifest) -> Failure {
         let left = api.get_opt(manifest.name()).await.ok().flatten();
-        let why = left.map(|left| reasons(&left)).filter(|why| !why.is_empty());
+        let mut why = left.map(|left| reasons(&left)).unwrap_or_default();
+        if manifest.kind() == "CustomResourceDefinition" {
+            why = self.held(manifest).await.unwrap_or(why);
+        }
         let message = format!(
             "{} is being deleted and did not go away in time{}",
             manifest.shown(),
-            why.map_or_else(String::new, |why| format!(": {why}"))
+            if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            }
         );
         Failure::new(exit::TIMED_OUT, message)
             .help("run the same command again once that is solved: it goes on where it stopped")
+    }
+
+    /// The objects of a definition that finalizers of others keep.
+    async fn held(&self, manifest: &Manifest) -> Option<String> {
+        let objects = custom_objects(self.cluster).await.ok()?;
+        let of_definition = |object: &&CustomObject| {
+            manifest.name() == format!("{}.{}", object.resource.plural, object.resource.group)
+        };
+        let held: Vec<String> = objects
+            .iter()
+            .filter(of_definition)
+            .filter(|object| !object.finalizers.is_empty())
+            .map(|object| {
+                format!(
+                    "{} is kept by the finalizer {}",
+                    object.shown(),
+                    object.finalizers.join(", ")
+                )
+            })
+            .collect();
+        (!held.is_empty()).then(|| held.join("; "))
     }
 
     /// Takes our finalizer off an object; those of others stay.

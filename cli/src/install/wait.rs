@@ -32,7 +32,6 @@ pub(crate) async fn ready(
     let started = Instant::now();
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = BTreeSet::new();
     loop {
         looks.tick().await;
         let missing = match observe(cluster, &options.namespace).await {
@@ -46,13 +45,11 @@ pub(crate) async fn ready(
             return Ok(());
         };
         progress.doing(&format!("waiting for {}: {}", first.what, first.why));
-        for one in missing.iter().filter(|one| one.trouble) {
-            if told.insert((one.what.clone(), one.help.clone())) && ui.stderr_is_tty {
-                progress.say(&format!("{}: {}", one.what, one.why));
-            }
-        }
         if started.elapsed() >= timeout {
             drop(progress);
+            for one in &missing {
+                ui.say(&format!("{}: {}", one.what, one.why));
+            }
             return Err(timed_out(&missing, timeout, options));
         }
     }
@@ -72,11 +69,8 @@ fn unreachable(error: &kube::Error) -> Missing {
 }
 
 fn timed_out(missing: &[Missing], timeout: Duration, options: &Options) -> Failure {
-    let list: Vec<String> = missing
-        .iter()
-        .map(|one| format!("{}: {}", one.what, one.why))
-        .collect();
-    let message = format!("not ready after {} s: {}", timeout.as_secs(), list.join("; "));
+    let list: Vec<&str> = missing.iter().map(|one| one.what.as_str()).collect();
+    let message = format!("not ready after {} s: {}", timeout.as_secs(), list.join(", "));
     let mut failure = Failure::new(exit::TIMED_OUT, message);
     let mut helps = BTreeSet::new();
     for help in missing.iter().filter_map(|one| one.help.as_ref()) {
