@@ -11,6 +11,7 @@ use clap::{ArgAction, Parser};
 
 /// Command line of `keda-controller`.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of upstream's")]
 #[command(
     name = "keda-controller",
     version,

@@ -170,13 +170,15 @@ impl Rotation {
     #[expect(clippy::unused_self, reason = "reads as a step of `ensure`")]
     fn refused(&self, what: String, error: kube::Error) -> Failure {
         let mut failure = Failure::of_kube(what, error);
-        if failure.code == failure::NOT_PERMITTED {
-            failure.help = "permit get, create, update, list and watch of secrets in the operator's namespace (the Role `keda-operator`), or turn \
-                            --enable-cert-rotation off and provide --cert-dir"
-                .to_owned();
-        } else if failure.code == failure::MISSING {
-            failure.help = "create the namespace that POD_NAMESPACE names".to_owned();
-        }
+        let help = match failure.code {
+            failure::NOT_PERMITTED => {
+                "permit get, create, update, list and watch of secrets in the operator's namespace (the Role `keda-operator`), \
+                 or turn --enable-cert-rotation off and provide --cert-dir"
+            }
+            failure::MISSING => "create the namespace that POD_NAMESPACE names",
+            _ => return failure,
+        };
+        help.clone_into(&mut failure.help);
         failure
     }
 

@@ -30,10 +30,11 @@ const NEEDED: &[(&str, &str, &str, &str)] = &[
     ("create", "events.k8s.io", "events", ""),
 ];
 
-/// Opens the client that flags and environment describe.
-pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
+/// Opens the client that flags and environment describe; says which server it talks to.
+pub(crate) async fn connect(args: &Args) -> Result<(Client, String), Failure> {
     let config = config(args).await?;
-    let mut builder = ClientBuilder::try_from(config.clone()).map_err(|error| {
+    let server = config.cluster_url.to_string();
+    let builder = ClientBuilder::try_from(config.clone()).map_err(|error| {
         Failure::of_kube(
             format!("cannot set up the connection to {}", config.cluster_url),
             error,
@@ -41,14 +42,12 @@ pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
     })?;
     // No limit of our own unless a flag sets one: API priority and fairness governs (DESIGN 5).
     let Some(qps) = args.kube_api_qps.filter(|qps| *qps > 0.0) else {
-        return Ok(builder.build());
+        return Ok((builder.build(), server));
     };
     let burst = args.kube_api_burst.unwrap_or(30).max(1);
     let window = Duration::from_secs_f64(burst as f64 / qps);
-    builder = builder.with_valid_until(None);
-    Ok(builder
-        .with_layer(&tower::limit::RateLimitLayer::new(burst, window))
-        .build())
+    let limited = builder.with_layer(&tower::limit::RateLimitLayer::new(burst, window));
+    Ok((limited.build(), server))
 }
 
 /// Finds the configuration: `--kubeconfig`, then `KUBECONFIG` and the home folder, then the pod's service account.
@@ -86,12 +85,16 @@ async fn config(args: &Args) -> Result<Config, Failure> {
 }
 
 /// Checks that the API server answers, that the kinds exist and that the permissions are there.
-pub(crate) async fn check(client: &Client, environment: &Environment) -> Result<(), Failure> {
+pub(crate) async fn check(client: &Client, server: &str, environment: &Environment) -> Result<(), Failure> {
     let version = client
         .apiserver_version()
         .await
-        .map_err(|error| Failure::of_kube("cannot reach the API server", error))?;
-    tracing::info!(version = version.git_version, "connected to the API server");
+        .map_err(|error| Failure::of_kube(format!("cannot reach the API server at {server}"), error))?;
+    tracing::info!(
+        server,
+        version = version.git_version,
+        "connected to the API server"
+    );
     let missing = missing_permissions(client, environment).await;
     if !missing.is_empty() {
         return Err(Failure::new(

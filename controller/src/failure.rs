@@ -65,6 +65,12 @@ impl Failure {
                 MISSING,
                 "install the custom resource definitions with `kubectl keda install` or `kubectl apply -f crds/yaml`".to_owned(),
             ),
+            kube::Error::Service(_) | kube::Error::HyperError(_) if chain(&error).contains("certificate") => (
+                UNREACHABLE,
+                "the certificate of the API server and `certificate-authority` in the kubeconfig do not belong together: \
+                 fetch the kubeconfig anew"
+                    .to_owned(),
+            ),
             kube::Error::Service(_) | kube::Error::HyperError(_) => (
                 UNREACHABLE,
                 "check that the API server runs and that the address in the kubeconfig (--kubeconfig, KUBECONFIG) is right"

@@ -15,9 +15,9 @@ use crate::args::Args;
 pub(crate) fn start(args: &Args) {
     let clock = Clock(args.zap_time_encoding.clone());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        // Libraries say at `info` what only their developers need.
+        // Libraries say at `info` what only their developers need; failed requests are told where their meaning is known.
         EnvFilter::new(format!(
-            "warn,keda_controller={0},scalers={0},engine={0},rpc={0}",
+            "warn,kube_client=off,keda_controller={0},scalers={0},engine={0},rpc={0}",
             level(&args.zap_log_level)
         ))
     });
@@ -41,10 +41,9 @@ pub(crate) fn start(args: &Args) {
 /// Reads zap's level names; a number is how much more than `info` to say.
 fn level(text: &str) -> LevelFilter {
     match text {
-        "debug" => LevelFilter::DEBUG,
+        "debug" | "1" => LevelFilter::DEBUG,
         "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
         "warn" => LevelFilter::WARN,
-        "1" => LevelFilter::DEBUG,
         number if number.parse::<u8>().is_ok_and(|number| number > 1) => LevelFilter::TRACE,
         _ => LevelFilter::INFO,
     }

@@ -10,7 +10,7 @@ use engine::event::Event;
 use kube::{Client, Resource};
 use rpc::metrics::metrics_service_server::MetricsServiceServer;
 use rpc::metrics::raw_metrics_service_server::RawMetricsServiceServer;
-use rpc::tls::{CertFiles, CertFolder, ClientAuth, Listener, Policy, ServerTls};
+use rpc::tls::{CertFiles, CertFolder, ClientAuth, Listener, Policy, Refused, ServerTls};
 use scalers::{Connect, MinTls, Pool, Proxies, Roots};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -263,7 +263,7 @@ impl Operator {
         let mut triggers: BTreeMap<String, usize> = BTreeMap::new();
         let mut resources: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
         let mut add = |kind: &'static str, key: &ObjectKey| {
-            *resources.entry((kind, key.namespace.clone())).or_default() += 1
+            *resources.entry((kind, key.namespace.clone())).or_default() += 1;
         };
         for (key, guarded) in self.caches.scaled_objects.all() {
             add("scaled_object", &key);
@@ -317,7 +317,13 @@ fn connect(args: &Args, environment: &Environment) -> Connect {
             MinTls::Tls12
         },
         // The default folder is for those who mount one; its absence is no news.
-        roots: Roots::with_directories(&args.ca_dir.iter().filter(|folder| folder.exists()).collect::<Vec<_>>()),
+        roots: Roots::with_directories(
+            &args
+                .ca_dir
+                .iter()
+                .filter(|folder| folder.exists())
+                .collect::<Vec<_>>(),
+        ),
         proxies: Proxies {
             http: proxy(["HTTP_PROXY", "http_proxy"]),
             https: proxy(["HTTPS_PROXY", "https_proxy"]),
@@ -438,10 +444,13 @@ fn unusable(error: &rpc::tls::TlsError) -> Failure {
 }
 
 async fn bind(address: &str, flag: &'static str, tls: ServerTls) -> Result<Listener, Failure> {
-    Listener::bind(address, flag, tls).await.map_err(|error| {
-        let help = format!("stop what listens there, or choose another address with {flag}");
-        Failure::new(failure::USAGE, format!("cannot listen on {address}"), help).because(error.source)
-    })
+    let refused: Refused = Arc::new(|peer, error| tracing::warn!(%peer, %error, "a connection is refused"));
+    Listener::bind_with(address, flag, tls, refused)
+        .await
+        .map_err(|error| {
+            let help = format!("stop what listens there, or choose another address with {flag}");
+            Failure::new(failure::USAGE, format!("cannot listen on {address}"), help).because(error.source)
+        })
 }
 
 async fn serve((listener, routes): Served, stop: CancellationToken, what: &'static str) {

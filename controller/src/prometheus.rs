@@ -1,6 +1,6 @@
 //! Prometheus metrics with KEDA's names and labels, so that dashboards and alerts go on working.
 //!
-//! The text is OpenMetrics; counters carry `_total` as upstream's do.
+//! The text is `OpenMetrics`; counters carry `_total` as upstream's do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
@@ -337,7 +337,13 @@ impl Metrics {
             self.0.rpc_sent.get_or_create(&labels).inc();
         }
         let mut handled = labels;
-        handled.push(("grpc_code", format!("{code:?}")));
+        // Go prints `OK`; all other names are the same.
+        let code = if code == tonic::Code::Ok {
+            "OK".to_owned()
+        } else {
+            format!("{code:?}")
+        };
+        handled.push(("grpc_code", code));
         self.0.rpc_handled.get_or_create(&handled).inc();
     }
 
@@ -443,8 +449,13 @@ mod tests {
     fn rpc_calls_are_counted_by_code() {
         let metrics = Metrics::new();
         metrics.rpc("GetMetrics", tonic::Code::Ok, Duration::from_millis(2));
-        assert!(metrics.text().contains(
-            r#"keda_internal_metricsservice_grpc_server_handled_total{grpc_type="unary",grpc_service="api.MetricsService",grpc_method="GetMetrics",grpc_code="OK"} 1"#
-        ) || metrics.text().contains(r#"grpc_code="Ok"} 1"#));
+        metrics.rpc("GetMetrics", tonic::Code::Unknown, Duration::from_millis(2));
+        let text = metrics.text();
+        for code in ["OK", "Unknown"] {
+            let line = format!(
+                r#"keda_internal_metricsservice_grpc_server_handled_total{{grpc_type="unary",grpc_service="api.MetricsService",grpc_method="GetMetrics",grpc_code="{code}"}} 1"#
+            );
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Verdict {
 }
 
 /// Longest pause between two tries at an object that cannot be worked on: its Secret or its spec may come right unwatched.
-pub(crate) const PATIENT: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: Duration = Duration::from_mins(1);
 /// Longest pause where only a target is missing, which nobody watches and which usually follows soon.
 pub(crate) const EAGER: Duration = Duration::from_secs(5);
 

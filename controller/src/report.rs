@@ -10,6 +10,7 @@ use engine::quantity::Quantity;
 use engine::report::{HpaCondition, HpaReport, ObjectReport, ReplicasReport, TriggerReport};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
+use crate::ask::Answer;
 use crate::live::{Live, Memory};
 use crate::operator::Operator;
 
@@ -104,11 +105,9 @@ fn external_report(
         metric: Some(metric.to_owned()),
         target: Some(target.to_string()),
         value: answer
-            .and_then(|answer| answer.value())
+            .and_then(Answer::value)
             .map(|value| Quantity::from_f64_milli(value).to_string()),
-        active: answer
-            .filter(|answer| answer.result.is_ok())
-            .map(|answer| answer.active()),
+        active: answer.filter(|answer| answer.result.is_ok()).map(Answer::active),
         error: answer.and_then(|answer| answer.result.as_ref().err().cloned()),
         read_at: answer.map(|answer| answer.at),
         ..plain.clone()

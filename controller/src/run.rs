@@ -29,10 +29,10 @@ pub(crate) async fn run(args: Args, environment: Environment) -> Result<(), Fail
     let readiness = Readiness::default();
     // Probes and metrics answer until everything else has ended.
     let end = CancellationToken::new();
-    let served = serve_http(&args, &metrics, &readiness, &end).await?;
-    let client = client::connect(&args).await?;
+    let http = serve_http(&args, &metrics, &readiness, &end).await?;
+    let (client, server) = client::connect(&args).await?;
     tokio::select! {
-        checked = client::check(&client, &environment) => checked?,
+        checked = client::check(&client, &server, &environment) => checked?,
         () = stop.cancelled() => return Ok(()),
     }
     readiness.set(true);
@@ -69,8 +69,8 @@ pub(crate) async fn run(args: Args, environment: Environment) -> Result<(), Fail
         candidate.release().await;
     }
     end.cancel();
-    served.close();
-    served.wait().await;
+    http.close();
+    http.wait().await;
     result
 }
 
@@ -97,15 +97,13 @@ async fn lead(
         () = stop.cancelled() => Ok(()),
     };
     work.cancel();
-    match tokio::time::timeout(PATIENCE, working).await {
-        Ok(finished) => ended.and(finished),
-        Err(_) => {
-            tracing::warn!(
-                "work in flight did not end in time and is left; the next start goes on from the cluster's state"
-            );
-            ended
-        }
+    if let Ok(finished) = tokio::time::timeout(PATIENCE, working).await {
+        return ended.and(finished);
     }
+    tracing::warn!(
+        "work in flight did not end in time and is left; the next start goes on from the cluster's state"
+    );
+    ended
 }
 
 /// Says what runs, and what of the command line and the environment has no effect.

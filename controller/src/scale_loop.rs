@@ -60,11 +60,10 @@ async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) 
         operator
             .metrics
             .loop_began(&live.key.namespace, &live.key.name, late);
-        let interval = match iterate(&operator, &live, &stop, &mut pushes).await {
-            Some(interval) => interval,
-            None => return,
+        let Some((interval, phase)) = iterate(&operator, &live, &stop, &mut pushes).await else {
+            return;
         };
-        due = next(Timestamp::now(), interval.0, interval.1);
+        due = next(Timestamp::now(), interval, phase);
         live.set_next(due);
         let pause = Duration::try_from(due - Timestamp::now()).unwrap_or_default();
         tokio::select! {
@@ -150,6 +149,10 @@ async fn poll(operator: &Arc<Operator>, live: &Arc<Live>, object: &Arc<ScaledObj
             };
         }
     };
+    operator
+        .builder
+        .refresh(&subject.object, subject.target.as_ref(), &subject.triggers)
+        .await;
     let answers = operator.asker.all(&subject).await;
     live.set_polled(&answers);
     for answer in &answers {

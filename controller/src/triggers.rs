@@ -1,6 +1,7 @@
 //! The triggers of one object, ready to be asked: references resolved, metadata read, metrics known.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crds::{AuthenticationKind, GroupVersionKindResource, ScaledObject, Trigger};
 use engine::desired::ObjectKey;
@@ -8,12 +9,17 @@ use engine::diagnostic::Diagnostic;
 use engine::metric::TriggerMetrics;
 use k8s_openapi::api::core::v1::PodSpec;
 use scalers::{AuthParams, Built, ContainerEnv, Place, Pool, Scope, TriggerInput};
+use tokio::time::Instant;
 
 use crate::cache::Cache;
 use crate::environment::Environment;
 use crate::failure;
 use crate::observe::source::Cluster;
 use crate::observe::target::Targets;
+
+/// How often references are resolved again without need: a rotated credential that replaces one which still works is picked up
+/// by then; one that no longer works is picked up by the read that fails.
+const FRESH: Duration = Duration::from_mins(5);
 
 /// Builds triggers.
 pub(crate) struct Builder {
@@ -37,6 +43,8 @@ pub(crate) struct Triggers {
     pub(crate) generation: i64,
     /// One entry a trigger, in order.
     pub(crate) slots: Vec<Slot>,
+    /// When their references were resolved.
+    resolved: Mutex<Instant>,
 }
 
 /// One trigger.
@@ -83,6 +91,16 @@ impl Slot {
 }
 
 impl Triggers {
+    /// Whether the references are to be resolved again; says so once a period.
+    fn is_due(&self) -> bool {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = resolved.elapsed() >= FRESH;
+        if due {
+            *resolved = Instant::now();
+        }
+        due
+    }
+
     /// The metrics of all triggers, in order.
     pub(crate) fn metrics(&self) -> Vec<TriggerMetrics> {
         self.slots.iter().map(Slot::metrics).collect()
@@ -121,9 +139,42 @@ impl Builder {
         }
         if errors.is_empty() {
             let generation = object.metadata.generation.unwrap_or_default();
-            Ok((Triggers { generation, slots }, warnings))
+            let resolved = Mutex::new(Instant::now());
+            Ok((
+                Triggers {
+                    generation,
+                    slots,
+                    resolved,
+                },
+                warnings,
+            ))
         } else {
             Err(errors)
+        }
+    }
+
+    /// Resolves the references of all triggers again when that is due. What cannot be resolved now keeps its former values.
+    pub(crate) async fn refresh(
+        &self,
+        object: &ScaledObject,
+        target: Option<&GroupVersionKindResource>,
+        triggers: &Triggers,
+    ) {
+        let refers = |trigger: &Trigger| trigger.authentication_ref.is_some() || names_variables(trigger);
+        if !triggers.is_due() || !object.spec.triggers.iter().any(refers) {
+            return;
+        }
+        for (index, slot) in triggers.slots.iter().enumerate() {
+            if let Err(error) = self.rebuild(object, target, index, slot).await {
+                let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
+                tracing::warn!(
+                    namespace,
+                    name,
+                    index,
+                    error = error.message,
+                    "references cannot be resolved again"
+                );
+            }
         }
     }
 
@@ -264,7 +315,7 @@ impl Builder {
                 let namespace = self.environment.cluster_object_namespace.as_str();
                 scalers::auth::resolve(&auth.spec.0, place(Scope::Cluster, namespace), &*self.cluster).await
             }
-            other => {
+            other @ AuthenticationKind::Other(_) => {
                 return Err(failed(
                     index,
                     format!("unknown kind of authenticationRef: {other}"),

@@ -32,13 +32,13 @@ pub(crate) struct Caches {
     pub(crate) scaled_objects: Arc<Cache<Guarded>>,
     /// HPAs that carry our label.
     pub(crate) hpas: Arc<Cache<HorizontalPodAutoscaler>>,
-    /// TriggerAuthentications.
+    /// Every TriggerAuthentication.
     pub(crate) auths: Arc<Cache<crds::TriggerAuthentication>>,
-    /// ClusterTriggerAuthentications.
+    /// Every ClusterTriggerAuthentication.
     pub(crate) cluster_auths: Arc<Cache<crds::ClusterTriggerAuthentication>>,
     /// ScaledJobs, by metadata.
     pub(crate) scaled_jobs: Arc<Cache<Later<crds::ScaledJob>>>,
-    /// CloudEventSources, by metadata.
+    /// Every CloudEventSource, by metadata.
     pub(crate) cloud_event_sources: Arc<Cache<Later<crds::CloudEventSource>>>,
 }
 
@@ -110,7 +110,9 @@ pub(crate) fn open(operator: &Arc<Operator>, tracker: &TaskTracker, stop: &Cance
             api,
             hpas.clone(),
             "HorizontalPodAutoscaler",
-            hpa_changed,
+            |operator, change| {
+                hpa_changed(operator, &change);
+            },
         );
     }
     for api in scopes(client, namespaces) {
@@ -196,35 +198,38 @@ impl Watch<'_> {
 }
 
 /// What of an object's metadata a reconcile reads.
-fn relevant(
-    meta: &ObjectMeta,
-) -> (
-    Option<&str>,
-    Option<i64>,
-    bool,
-    Option<&BTreeMap<String, String>>,
-    BTreeMap<&str, &str>,
-) {
-    // The label that we put there ourselves is no reason for another look.
-    let labels = meta
-        .labels
-        .iter()
-        .flatten()
-        .filter(|(key, _)| *key != crds::label::SCALED_OBJECT_NAME)
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    (
-        meta.uid.as_deref(),
-        meta.generation,
-        meta.deletion_timestamp.is_some(),
-        meta.annotations.as_ref(),
-        labels,
-    )
+#[derive(PartialEq)]
+struct Relevant<'a> {
+    uid: Option<&'a str>,
+    generation: Option<i64>,
+    going: bool,
+    annotations: Option<&'a BTreeMap<String, String>>,
+    labels: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Relevant<'a> {
+    fn of(meta: &'a ObjectMeta) -> Self {
+        // The label that we put there ourselves is no reason for another look.
+        let foreign = meta
+            .labels
+            .iter()
+            .flatten()
+            .filter(|(key, _)| *key != crds::label::SCALED_OBJECT_NAME);
+        Self {
+            uid: meta.uid.as_deref(),
+            generation: meta.generation,
+            going: meta.deletion_timestamp.is_some(),
+            annotations: meta.annotations.as_ref(),
+            labels: foreign
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+        }
+    }
 }
 
 fn scaled_object_changed(operator: &Operator, change: Change<'_, Guarded>) {
     let same = match (&change.old, change.new) {
-        (Some(old), Some(new)) => relevant(old.meta()) == relevant(new.meta()),
+        (Some(old), Some(new)) => Relevant::of(old.meta()) == Relevant::of(new.meta()),
         _ => false,
     };
     if !same {
@@ -233,7 +238,7 @@ fn scaled_object_changed(operator: &Operator, change: Change<'_, Guarded>) {
 }
 
 /// Somebody else wrote an HPA of ours, or it is gone: its ScaledObject looks after it.
-fn hpa_changed(operator: &Operator, change: Change<'_, HorizontalPodAutoscaler>) {
+fn hpa_changed(operator: &Operator, change: &Change<'_, HorizontalPodAutoscaler>) {
     let Some(any) = change.new.or(change.old.as_ref()) else {
         return;
     };

@@ -210,11 +210,11 @@ async fn triggers(operator: &Operator, live: &Live, object: &ScaledObject) -> Tr
                 .collect();
             let metrics = Ok(triggers.metrics());
             live.set_triggers(Some(Arc::new(triggers)));
-            let warnings = if operator.environment.check_unexpected_parameters {
-                warnings
-            } else {
-                Vec::new()
-            };
+            // Upstream tells of keys that nobody reads only when asked to; what it could not resolve, always.
+            let mut warnings = warnings;
+            warnings.retain(|warning| {
+                operator.environment.check_unexpected_parameters || warning.code != "unknown-metadata-key"
+            });
             Triggers {
                 metrics,
                 built,
