@@ -16,13 +16,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use crate::desired::{Desired, excluded_labels};
 use crate::metric::{ExternalMetric, MetricTarget, ResourceMetric, TriggerMetrics};
 use crate::quantity::Quantity;
+use crate::validate::MAX_LABEL;
 
 /// API version of the owner reference.
 const OWNER_API_VERSION: &str = "keda.sh/v1alpha1";
 /// Kind of the owner reference.
 const OWNER_KIND: &str = "ScaledObject";
-/// Longest label value.
-const MAX_LABEL: usize = 63;
 
 /// Why no HPA can be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -30,7 +30,7 @@ use crate::event::{Event, EventType, reason};
 use crate::metric::TriggerMetrics;
 use crate::pause::Pause;
 use crate::status::StatusPatch;
-use crate::validate::Step;
+use crate::validate::{MAX_LABEL, Step};
 
 pub use scaled_job::{JOB_NOT_YET, scaled_job};
 
@@ -237,15 +237,17 @@ impl Plan {
 /// The finalizer and the label, if the object lacks one of them.
 fn adopt(object: &ScaledObject) -> Vec<Action> {
     let name = object.metadata.name.clone().unwrap_or_default();
+    // A longer name is no label value; validation says so, where a refused patch would say less.
+    let label = (name.len() <= MAX_LABEL).then(|| (label::SCALED_OBJECT_NAME.to_owned(), name));
     let patch = ObjectPatch {
         finalizer: Some(true),
-        label: Some((label::SCALED_OBJECT_NAME.to_owned(), name)),
+        label,
     };
-    if patch.against(&object.metadata).is_some() {
-        vec![Action::PatchObject(patch)]
-    } else {
-        Vec::new()
-    }
+    let missing = patch.against(&object.metadata).is_some();
+    missing
+        .then_some(Action::PatchObject(patch))
+        .into_iter()
+        .collect()
 }
 
 /// Ends a reconcile with a failure: status, then the Event.

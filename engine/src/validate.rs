@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, FieldPath};
 /// Most replicas when the spec does not say.
 pub const DEFAULT_MAX_REPLICAS: i32 = 100;
 /// Longest name that fits into a label value.
-const MAX_LABEL: usize = 63;
+pub const MAX_LABEL: usize = 63;
 
 /// The step of the reconcile that finds a mistake; its text begins the Ready message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

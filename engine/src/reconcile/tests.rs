@@ -84,6 +84,26 @@ fn a_target_without_scale_is_told_twice() {
     assert!(matches!(plan.outcome, Outcome::Failed(_)));
 }
 
+#[test]
+fn a_name_too_long_for_a_label_is_told() {
+    let mut object = object(&json!({ "name": "a".repeat(64) }));
+    object.spec.triggers.push(crds::Trigger {
+        type_: "cron".to_owned(),
+        ..crds::Trigger::default()
+    });
+    let gvkr = GroupVersionKindResource::default();
+    let seen = Seen {
+        target: Target::Found { gvkr, replicas: 1 },
+        ..Seen::default()
+    };
+    let plan = plan(&object, &seen);
+    let Some(Action::PatchObject(patch)) = plan.actions.first() else {
+        panic!("the finalizer comes first")
+    };
+    assert_eq!((patch.finalizer, &patch.label), (Some(true), &None));
+    assert!(matches!(&plan.outcome, Outcome::Failed(message) if message.contains("a label value holds 63")));
+}
+
 fn job(value: &Value) -> ScaledJob {
     let mut job = json!({
         "metadata": { "name": "sj", "namespace": "ns" },
