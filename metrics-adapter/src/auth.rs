@@ -16,7 +16,7 @@ pub(crate) mod reviewer;
 pub(crate) mod trust;
 
 pub(crate) use identity::Identity;
-pub(crate) use reviewer::{Access, Audience, Reviewer};
+pub(crate) use reviewer::{Access, Audience, ReviewError, Reviewer};
 pub(crate) use trust::{Chains, Trust, Verdict};
 
 /// Decodes `%2f` and the like; a malformed text stays as it is, as upstream's `unescapeExtraKey` leaves it.

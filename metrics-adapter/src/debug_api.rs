@@ -12,13 +12,13 @@ use rpc::debug::{
     AdapterState, AdapterStateRequest, Certificate, CertificateList, CertificatesRequest, RecentRead,
     RecentReadList, RecentReadsRequest, Refusal, RefusalList, RefusalsRequest, VersionReply, VersionRequest,
 };
-use rpc::tls::CertFolder;
+use rpc::tls::{CertFolder, Peer};
 use rpc::{LinkState, Token};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::api::router::App;
 use crate::auth::request_info::{RequestInfo, ResourceInfo};
-use crate::auth::{Access, Audience};
+use crate::auth::{Access, Audience, Identity, ReviewError};
 
 /// Answers debug calls.
 pub(crate) struct DebugApi {
@@ -38,20 +38,46 @@ pub(crate) struct DebugApi {
 
 impl DebugApi {
     /// Lets a call pass whose user may `get` the ScaledObject (or, with an empty name, all of the namespace; with an empty namespace,
-    /// all of the cluster).
+    /// all of the cluster). A refusal goes on record.
     async fn admit<T>(&self, request: &Request<T>, namespace: &str, name: &str) -> Result<(), Status> {
+        let mut user = Identity::default();
+        let admitted = self.ask(request, namespace, name, &mut user).await;
+        if let Err(status) = &admitted {
+            let peer = request.extensions().get::<Peer>();
+            self.app.record.refusal(crate::record::Refusal {
+                time: Timestamp::now(),
+                user: user.name,
+                verb: "get".into(),
+                path: format!("the debug API on {namespace}/{name}"),
+                status: if status.code() == Code::PermissionDenied {
+                    403
+                } else {
+                    401
+                },
+                reason: status.message().into(),
+                peer: peer.map(|peer| peer.address.to_string()).unwrap_or_default(),
+            });
+        }
+        admitted
+    }
+
+    async fn ask<T>(
+        &self,
+        request: &Request<T>,
+        namespace: &str,
+        name: &str,
+        user: &mut Identity,
+    ) -> Result<(), Status> {
+        let unclear = |error: ReviewError| Status::unavailable(crate::error_chain(&error));
+        let nobody = |text: &str| Status::unauthenticated(text);
+        let reviewer = &self.app.reviewer;
         let token = Token::of_call(request.metadata())
-            .ok_or_else(|| Status::unauthenticated("show a token of audience keda-debug"))?;
-        let unclear =
-            |error: &(dyn std::error::Error + 'static)| Status::unavailable(crate::error_chain(error));
-        let user = self
-            .app
-            .reviewer
+            .ok_or_else(|| nobody("show a token of audience keda-debug"))?;
+        let known = reviewer
             .identify(&token, Audience::Debug)
             .await
-            .map_err(|error| unclear(&error))?;
-        let user =
-            user.ok_or_else(|| Status::unauthenticated("the token is not valid for audience keda-debug"))?;
+            .map_err(unclear)?;
+        *user = known.ok_or_else(|| nobody("the token is not valid for audience keda-debug"))?;
         let wanted = RequestInfo::Resource(ResourceInfo {
             verb: "get".into(),
             group: "keda.sh".into(),
@@ -61,13 +87,7 @@ impl DebugApi {
             name: name.into(),
             ..ResourceInfo::default()
         });
-        match self
-            .app
-            .reviewer
-            .access(&user, &wanted)
-            .await
-            .map_err(|error| unclear(&error))?
-        {
+        match reviewer.access(user, &wanted).await.map_err(unclear)? {
             Access::Allowed => Ok(()),
             Access::Denied(_) => Err(Status::permission_denied(wanted.forbidden(&user.name))),
         }

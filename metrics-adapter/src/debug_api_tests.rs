@@ -4,9 +4,9 @@ use rpc::debug::adapter_debug_client::AdapterDebugClient;
 use rpc::debug::adapter_debug_server::AdapterDebugServer;
 use rpc::tls::{ClientAuth, ClientTls, Listener, Policy, ServerTls};
 use tokio::sync::watch;
+use tonic::IntoRequest as _;
 use tonic::service::Routes;
 use tonic::transport::Channel;
-use tonic::{Code, IntoRequest as _};
 
 use super::*;
 use crate::api::openapi::Documents;
@@ -183,6 +183,11 @@ async fn the_adapter_tells_about_itself() {
         (version.component.as_str(), version.instance.as_str()),
         ("keda-metrics-adapter", "adapter-1")
     );
+}
+
+#[tokio::test]
+async fn no_call_goes_without_a_token_and_refusals_are_on_record() {
+    let mut bed = bed().await;
     for refused in [
         bed.client
             .state(with_token(AdapterStateRequest {}, ""))
@@ -206,4 +211,12 @@ async fn the_adapter_tells_about_itself() {
             Err(Code::Unauthenticated)
         );
     }
+    let refusals = bed.app.record.recent_refusals(0);
+    assert_eq!(refusals.len(), 4);
+    assert!(
+        refusals
+            .iter()
+            .all(|refusal| refusal.status == 401 && refusal.peer.starts_with("127.0.0.1:")),
+        "{refusals:?}"
+    );
 }

@@ -90,27 +90,41 @@ async fn start(args: Args, started: Timestamp, stop: CancellationToken) -> anyho
         instance: instance(),
         started,
     };
-    let debug = async {
-        let Some(listener) = debug else { return Ok(()) };
-        let routes = Routes::new(AdapterDebugServer::new(debug_service));
-        rpc::serve(listener, routes, stop.clone().cancelled_owned())
-            .await
-            .context("the debug API failed")
-    };
-    let plain = async {
-        let Some(listener) = plain else { return Ok(()) };
-        let text = move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.text()) };
-        let router = Router::new().route("/metrics", get(text));
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stop.clone().cancelled_owned())
-            .await
-            .context("the metrics port failed")
-    };
-    let ((), debug, plain) = tokio::join!(https(api, router(app), stop.clone()), debug, plain);
+    let ((), debug, plain) = tokio::join!(
+        https(api, router(app), stop.clone()),
+        serve_debug(debug, debug_service, stop.clone()),
+        serve_plain(plain, metrics, stop),
+    );
     debug?;
     plain?;
     tracing::info!("metrics adapter stopped");
     Ok(())
+}
+
+async fn serve_debug(
+    listener: Option<Listener>,
+    service: DebugApi,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    let routes = Routes::new(AdapterDebugServer::new(service));
+    rpc::serve(listener, routes, stop.cancelled_owned())
+        .await
+        .context("the debug API failed")
+}
+
+async fn serve_plain(
+    listener: Option<TcpListener>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    let text = async move || ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.text());
+    let router = Router::new().route("/metrics", get(text));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .context("the metrics port failed")
 }
 
 /// What must be there before a port is opened: an API server that knows us, and certificates.

@@ -240,16 +240,36 @@ async fn without_client_certificates_a_token_server_is_still_verified() {
     );
 }
 
-/// Waits until both ends use the files as they are now.
-async fn reloaded(folders: [&CertFolder; 2], generation: u64) {
-    for folder in folders {
-        let mut changed = folder.changed();
-        let seen = tokio::time::timeout(
-            Duration::from_secs(30),
-            changed.wait_for(|now| *now >= generation),
-        )
-        .await;
-        seen.expect("the change is noticed").expect("the folder lives");
+/// Waits until the files as they are now are in force.
+async fn reloaded(folder: &CertFolder, generation: u64) {
+    let mut changed = folder.changed();
+    let seen = tokio::time::timeout(
+        Duration::from_secs(30),
+        changed.wait_for(|now| *now >= generation),
+    )
+    .await;
+    seen.expect("the change is noticed").expect("the folder lives");
+}
+
+/// Takes both ends from the old authority to the new one: overlap first, then new certificates on one side after the other, then the
+/// old authority goes. While certificate and key are replaced one by one they do not fit, and the former pair stays in force.
+async fn rotate(
+    old: &Authority,
+    new: &Authority,
+    server: (&Path, &CertFolder),
+    client: (&Path, &CertFolder),
+) {
+    let steps: [&dyn Fn(&Path); 3] = [
+        &|folder| write(folder, "ca.crt", &(old.pem() + &new.pem())),
+        &|folder| fill(folder, &[old, new], new, SERVICE),
+        &|folder| write(folder, "ca.crt", &new.pem()),
+    ];
+    for step in steps {
+        for (path, folder) in [server, client] {
+            let before = folder.current().generation();
+            step(path);
+            reloaded(folder, before + 1).await;
+        }
     }
 }
 
@@ -265,16 +285,14 @@ async fn a_rotation_of_the_authority_under_load_fails_no_call() {
     let long_lived = client(tls.clone(), &address).0;
     let loads: Vec<_> = (0..4)
         .map(|worker| {
-            let (stop, calls, tls, address) = (stop.clone(), calls.clone(), tls.clone(), address.clone());
-            let long_lived = long_lived.clone();
+            // Half of the load stays on one connection, half makes a new one for each call.
+            let (tls, address, stop, calls) = (tls.clone(), address.clone(), stop.clone(), calls.clone());
+            let long_lived = (worker % 2 == 0).then(|| long_lived.clone());
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    // Half of the load stays on one connection, half makes a new one for each call.
-                    let asked = if worker % 2 == 0 {
-                        long_lived.clone()
-                    } else {
-                        client(tls.clone(), &address).0
-                    };
+                    let asked = long_lived
+                        .clone()
+                        .unwrap_or_else(|| client(tls.clone(), &address).0);
                     ask(&asked).await.map_err(|status| format!("{status:?}"))?;
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
@@ -283,21 +301,13 @@ async fn a_rotation_of_the_authority_under_load_fails_no_call() {
         })
         .collect();
 
-    // Overlap first, then new certificates on one side after the other, then the old authority goes.
-    let both = old.pem() + &new.pem();
-    write(server_files.path(), "ca.crt", &both);
-    write(client_files.path(), "ca.crt", &both);
-    reloaded([&server, &own], 2).await;
-    // One file after the other: for a moment key and certificate do not fit, and the former pair stays in force.
-    fill(server_files.path(), &[&old, &new], &new, SERVICE);
-    reloaded([&server, &server], 3).await;
-    fill(client_files.path(), &[&old, &new], &new, SERVICE);
-    reloaded([&own, &own], 3).await;
-    let (server_now, client_now) = (server.current().generation(), own.current().generation());
-    write(server_files.path(), "ca.crt", &new.pem());
-    write(client_files.path(), "ca.crt", &new.pem());
-    reloaded([&server, &server], server_now + 1).await;
-    reloaded([&own, &own], client_now + 1).await;
+    rotate(
+        &old,
+        &new,
+        (server_files.path(), &server),
+        (client_files.path(), &own),
+    )
+    .await;
 
     // Every worker gets to make calls under the final state.
     let before = calls.load(Ordering::Relaxed);

@@ -206,6 +206,54 @@ mod tests {
         assert_eq!(trust.client.expect("a client CA").certificates().len(), 1);
     }
 
+    fn config(pairs: &[(&str, &str)]) -> ConfigMap {
+        ConfigMap {
+            data: Some(data(pairs)),
+            ..ConfigMap::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_change_leaves_the_former_trust_and_the_file_wins() {
+        let (first, second) = (bundle(), bundle());
+        let trust = watch::Sender::new(Arc::new(Trust::default()));
+        let proxies = |trust: &watch::Sender<Arc<Trust>>| {
+            let trust = trust.borrow();
+            trust
+                .request_header
+                .as_ref()
+                .map(|proxy| proxy.authorities.certificates().to_vec())
+        };
+        publish(
+            Some(&config(&[("requestheader-client-ca-file", &first)])),
+            None,
+            &trust,
+        );
+        let before = proxies(&trust);
+        assert!(before.is_some());
+        publish(
+            Some(&config(&[("requestheader-client-ca-file", "broken")])),
+            None,
+            &trust,
+        );
+        assert_eq!(proxies(&trust), before);
+        publish(
+            Some(&config(&[("requestheader-client-ca-file", &second)])),
+            None,
+            &trust,
+        );
+        assert_ne!(proxies(&trust), before);
+
+        let (_files, own) = crate::testing::folder(&crate::testing::authority("KEDA"), &["adapter"]);
+        publish(Some(&config(&[("client-ca-file", &first)])), Some(&own), &trust);
+        let client = trust
+            .borrow()
+            .client
+            .as_ref()
+            .map(|ca| ca.certificates().to_vec());
+        assert_eq!(client.as_deref(), Some(own.current().authorities()));
+    }
+
     #[track_caller]
     fn check_refused(pairs: &[(&str, &str)], words: &str) {
         let error = read(&data(pairs)).expect_err(words).to_string();

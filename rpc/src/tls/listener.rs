@@ -129,6 +129,8 @@ async fn accept(
                 continue;
             }
         };
+        // IPv4 clients of an IPv6 socket are shown as what they are.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let (tls, finished, refused) = (tls.clone(), finished.clone(), refused.clone());
         tokio::spawn(async move {
             match handshake(tcp, peer, &tls).await {
