@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "the values are whole numbers")]
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
