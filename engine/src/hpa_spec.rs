@@ -245,6 +245,7 @@ pub fn differs(live: &HorizontalPodAutoscaler, wanted: &HorizontalPodAutoscaler)
     if !covers(live_meta.annotations.as_ref(), wanted_meta.annotations.as_ref()) {
         return Some("annotations");
     }
+    // DEVIATION: upstream only looks for what is missing, so that a removed pause annotation stays on the HPA.
     let kept = |key: &str| {
         wanted_meta
             .annotations

@@ -141,7 +141,8 @@ fn hpa(want: &Desired, seen: &Seen, status: &mut StatusPatch) -> Result<HpaStep,
         change: None,
     };
     for (name, live) in &seen.hpas {
-        // Another name means that the HPA was renamed; one that is not ours any more is left alone.
+        // Another name means that the HPA was renamed.
+        // DEVIATION: upstream deletes an HPA of the recorded name whoever owns it; here one that is not ours is left.
         if *name != want.hpa_name && hpa_spec::is_owned(live, &want.uid) {
             step.actions.push(Action::DeleteHpa {
                 name: name.clone(),

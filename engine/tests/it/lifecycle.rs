@@ -270,6 +270,31 @@ fn a_fallback_is_told_and_scaling_goes_on() {
 }
 
 #[test]
+fn a_fallback_of_zero_does_not_drop_the_workload() {
+    let mut world = world(
+        3,
+        &json!({ "fallback": { "failureThreshold": 3, "replicas": 0 } }),
+    );
+    world.reconcile();
+    world.failing = Some("refused".to_owned());
+    world.poll();
+    assert_eq!(world.replicas(), Some(3));
+    assert!(condition(&world, &ConditionType::Ready).starts_with("False/TriggerError/"));
+}
+
+#[test]
+fn a_foreign_hpa_survives_a_pause() {
+    let mut world = running(1);
+    world
+        .hpas
+        .values_mut()
+        .for_each(|hpa| hpa.metadata.owner_references = None);
+    world.annotate("autoscaling.keda.sh/paused", Some("true"));
+    world.reconcile();
+    assert_eq!(world.hpas.len(), 1);
+}
+
+#[test]
 fn scaling_modifiers_are_refused_by_name() {
     let mut world = world(
         0,

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) triggers: Triggers,
     /// One a metric: active, not active, or resource.
     pub(crate) active: Vec<Option<bool>>,
+    /// The error of all triggers, if they fail.
+    pub(crate) failing: Option<String>,
     pub(crate) scaling: Option<HpaScaling>,
     pub(crate) running: Option<i64>,
     pub(crate) events: Vec<Event>,
@@ -37,6 +39,7 @@ impl World {
             hpas: BTreeMap::new(),
             triggers,
             active: Vec::new(),
+            failing: None,
             scaling: None,
             running: None,
             events: Vec::new(),
@@ -137,6 +140,7 @@ impl World {
             .zip(states)
             .map(|((trigger, metric), active)| {
                 let reading = match active {
+                    _ if self.failing.is_some() => Reading::Failed(self.failing.clone().unwrap_or_default()),
                     Some(true) => Reading::Active,
                     Some(false) => Reading::Inactive,
                     None => Reading::Resource,
