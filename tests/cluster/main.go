@@ -44,6 +44,7 @@ var verbs = map[string]func([]string) error{
 	"start":           bed.Control(supervise.Start),
 	"restart":         bed.Control(supervise.Restart),
 	"kill":            bed.Control(supervise.Kill),
+	"node-check":      node.Check,
 	"node-init":       node.Init,
 	"node-supervise":  node.Supervise,
 	"etcd":            runEtcd,

@@ -50,14 +50,6 @@ func Supported(l layout.Layout) error {
 			problems = append(problems, fmt.Errorf("%s is not built: `cargo xtask cluster up` builds it", binary))
 		}
 	}
-	for _, namespace := range []string{"mnt", "net", "pid"} {
-		if _, err := os.Stat("/proc/self/ns/" + namespace); err != nil {
-			problems = append(problems, fmt.Errorf("the kernel has no %s namespaces", namespace))
-		}
-	}
-	if text, err := os.ReadFile("/proc/filesystems"); err == nil && !strings.Contains(string(text), "overlay") {
-		problems = append(problems, errors.New("the kernel has no overlay file system"))
-	}
 	for _, path := range []string{l.Dir, l.Bin} {
 		for _, root := range hidden {
 			if strings.HasPrefix(path, root+"/") {
@@ -65,5 +57,8 @@ func Supported(l layout.Layout) error {
 			}
 		}
 	}
-	return errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	return tryKernel(l)
 }
