@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// When everything should long have ended.
-const LAST_RESORT: std::time::Duration = std::time::Duration::from_secs(15);
+const LAST_RESORT: std::time::Duration = std::time::Duration::from_secs(9);
 
 async fn start(args: Args, started: Timestamp, stop: CancellationToken) -> anyhow::Result<()> {
     let (client, config, certificates) = tokio::select! {

@@ -20,8 +20,8 @@ use tower::ServiceExt as _;
 
 use crate::api::router::Connection;
 
-/// How long requests under way may take after the stop signal.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long requests under way may take after the stop signal; less than the ten seconds that the manifest grants.
+const FAREWELL: Duration = Duration::from_secs(8);
 /// Requests at once on one HTTP/2 connection. The API server sends all of a cluster's reads over few connections.
 const STREAMS: u32 = 1000;
 /// How often a silent HTTP/2 client is probed.
@@ -80,7 +80,7 @@ impl ClientCertVerifier for AnyCertificate {
     }
 }
 
-/// Serves `router` until `stop`; requests under way are answered first, for ten seconds at most.
+/// Serves `router` until `stop`; requests under way are answered first, for a few seconds at most.
 pub(crate) async fn https(mut listener: Listener, router: Router, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
