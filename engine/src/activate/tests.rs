@@ -170,21 +170,10 @@ fn only_cpu_and_memory_is_always_active() {
 
 #[test]
 fn raises_to_the_minimum() {
-    check(
-        &Desired { min: 2, ..want() },
-        &seen(1, "i"),
-        Decision::RaiseToMin { to: 2 },
-    );
-    check(
-        &Desired { min: 2, ..want() },
-        &seen(0, "i"),
-        Decision::RaiseToMin { to: 2 },
-    );
-    check(
-        &Desired { min: 2, ..want() },
-        &seen(5, "i"),
-        Decision::Hold(Why::AlreadyThere),
-    );
+    let two = Desired { min: 2, ..want() };
+    check(&two, &seen(1, "i"), Decision::RaiseToMin { to: 2 });
+    check(&two, &seen(0, "i"), Decision::RaiseToMin { to: 2 });
+    check(&two, &seen(5, "i"), Decision::Hold(Why::AlreadyThere));
     check(&want(), &seen(0, "i"), Decision::Hold(Why::AlreadyThere));
 }
 
