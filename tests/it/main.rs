@@ -3,6 +3,7 @@
 mod cluster;
 mod definitions;
 mod golden;
+mod install;
 mod scenario;
 mod servers;
 
@@ -15,5 +16,6 @@ fn main() -> ExitCode {
         golden::tier(),
         cluster::tier(),
         cluster::faults(),
+        install::tier(),
     ])
 }
