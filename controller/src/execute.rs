@@ -69,11 +69,13 @@ impl<'a> Executor<'a> {
             Action::ApplyHpa(hpa) => self.apply_hpa(hpa).await,
             Action::DeleteHpa { name, uid } => {
                 let namespace = &self.live.key.namespace;
-                self.operator
-                    .writer
+                let writer = &self.operator.writer;
+                writer
                     .delete_hpa(namespace, name, uid.as_deref())
                     .await
-                    .map_err(refused)
+                    .map_err(refused)?;
+                self.live.wrote_hpa(None);
+                Ok(())
             }
             Action::SetScale { target, from, to } => self.set_scale(target, *from, *to).await,
             Action::StartLoop { generation } => {
@@ -149,10 +151,13 @@ impl<'a> Executor<'a> {
         } else {
             self.operator.writer.create_hpa(namespace, hpa).await
         };
+        let created = hpa.metadata.resource_version.is_none();
         let written = written.map_err(|error| match code(&error) {
             // Deleted since it was seen: the next reconcile creates it.
-            Some(404) if hpa.metadata.resource_version.is_some() => {
-                Failure::Stale("the HPA is gone".to_owned())
+            Some(404) if !created => Failure::Stale("the HPA is gone".to_owned()),
+            Some(409) if created => {
+                self.live.set_hidden_hpa();
+                refused(error)
             }
             _ => refused(error),
         })?;

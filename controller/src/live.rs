@@ -79,6 +79,8 @@ struct State {
     running: Option<Running>,
     /// Resource version of the HPA that we wrote last.
     hpa_version: Option<String>,
+    /// Whether the HPA could not be created because there is one.
+    hidden_hpa: bool,
     /// The last live read of each metric by the HPA.
     read: BTreeMap<String, Answer>,
     ring: Ring,
@@ -203,7 +205,18 @@ impl Live {
         std::mem::replace(&mut self.state().running, running)
     }
 
-    /// Remembers which HPA we wrote last.
+    /// Whether an HPA that our watch does not show has to be looked for.
+    pub(crate) fn take_hidden_hpa(&self) -> bool {
+        let mut state = self.state();
+        std::mem::take(&mut state.hidden_hpa) || state.hpa_version.is_some()
+    }
+
+    /// Remembers that an HPA exists which our watch does not show.
+    pub(crate) fn set_hidden_hpa(&self) {
+        self.state().hidden_hpa = true;
+    }
+
+    /// Remembers which HPA we wrote last; `None` once it is deleted.
     pub(crate) fn wrote_hpa(&self, version: Option<String>) {
         self.state().hpa_version = version;
     }
