@@ -1,4 +1,4 @@
-_kubectl__keda() {
+_kubectl_keda() {
     local i cur prev opts cmd
     COMPREPLY=()
     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -14,73 +14,73 @@ _kubectl__keda() {
     do
         case "${cmd},${i}" in
             ",$1")
-                cmd="kubectl__keda"
+                cmd="kubectl_keda"
                 ;;
-            kubectl__keda,completion)
-                cmd="kubectl__keda__subcmd__completion"
+            kubectl_keda,completion)
+                cmd="kubectl_keda__subcmd__completion"
                 ;;
-            kubectl__keda,explain)
-                cmd="kubectl__keda__subcmd__explain"
+            kubectl_keda,explain)
+                cmd="kubectl_keda__subcmd__explain"
                 ;;
-            kubectl__keda,help)
-                cmd="kubectl__keda__subcmd__help"
+            kubectl_keda,help)
+                cmd="kubectl_keda__subcmd__help"
                 ;;
-            kubectl__keda,install)
-                cmd="kubectl__keda__subcmd__install"
+            kubectl_keda,install)
+                cmd="kubectl_keda__subcmd__install"
                 ;;
-            kubectl__keda,scaffold)
-                cmd="kubectl__keda__subcmd__scaffold"
+            kubectl_keda,scaffold)
+                cmd="kubectl_keda__subcmd__scaffold"
                 ;;
-            kubectl__keda,scalers)
-                cmd="kubectl__keda__subcmd__scalers"
+            kubectl_keda,scalers)
+                cmd="kubectl_keda__subcmd__scalers"
                 ;;
-            kubectl__keda,status)
-                cmd="kubectl__keda__subcmd__status"
+            kubectl_keda,status)
+                cmd="kubectl_keda__subcmd__status"
                 ;;
-            kubectl__keda,uninstall)
-                cmd="kubectl__keda__subcmd__uninstall"
+            kubectl_keda,uninstall)
+                cmd="kubectl_keda__subcmd__uninstall"
                 ;;
-            kubectl__keda,upgrade)
-                cmd="kubectl__keda__subcmd__upgrade"
+            kubectl_keda,upgrade)
+                cmd="kubectl_keda__subcmd__upgrade"
                 ;;
-            kubectl__keda,validate)
-                cmd="kubectl__keda__subcmd__validate"
+            kubectl_keda,validate)
+                cmd="kubectl_keda__subcmd__validate"
                 ;;
-            kubectl__keda,version)
-                cmd="kubectl__keda__subcmd__version"
+            kubectl_keda,version)
+                cmd="kubectl_keda__subcmd__version"
                 ;;
-            kubectl__keda__subcmd__help,completion)
-                cmd="kubectl__keda__subcmd__help__subcmd__completion"
+            kubectl_keda__subcmd__help,completion)
+                cmd="kubectl_keda__subcmd__help__subcmd__completion"
                 ;;
-            kubectl__keda__subcmd__help,explain)
-                cmd="kubectl__keda__subcmd__help__subcmd__explain"
+            kubectl_keda__subcmd__help,explain)
+                cmd="kubectl_keda__subcmd__help__subcmd__explain"
                 ;;
-            kubectl__keda__subcmd__help,help)
-                cmd="kubectl__keda__subcmd__help__subcmd__help"
+            kubectl_keda__subcmd__help,help)
+                cmd="kubectl_keda__subcmd__help__subcmd__help"
                 ;;
-            kubectl__keda__subcmd__help,install)
-                cmd="kubectl__keda__subcmd__help__subcmd__install"
+            kubectl_keda__subcmd__help,install)
+                cmd="kubectl_keda__subcmd__help__subcmd__install"
                 ;;
-            kubectl__keda__subcmd__help,scaffold)
-                cmd="kubectl__keda__subcmd__help__subcmd__scaffold"
+            kubectl_keda__subcmd__help,scaffold)
+                cmd="kubectl_keda__subcmd__help__subcmd__scaffold"
                 ;;
-            kubectl__keda__subcmd__help,scalers)
-                cmd="kubectl__keda__subcmd__help__subcmd__scalers"
+            kubectl_keda__subcmd__help,scalers)
+                cmd="kubectl_keda__subcmd__help__subcmd__scalers"
                 ;;
-            kubectl__keda__subcmd__help,status)
-                cmd="kubectl__keda__subcmd__help__subcmd__status"
+            kubectl_keda__subcmd__help,status)
+                cmd="kubectl_keda__subcmd__help__subcmd__status"
                 ;;
-            kubectl__keda__subcmd__help,uninstall)
-                cmd="kubectl__keda__subcmd__help__subcmd__uninstall"
+            kubectl_keda__subcmd__help,uninstall)
+                cmd="kubectl_keda__subcmd__help__subcmd__uninstall"
                 ;;
-            kubectl__keda__subcmd__help,upgrade)
-                cmd="kubectl__keda__subcmd__help__subcmd__upgrade"
+            kubectl_keda__subcmd__help,upgrade)
+                cmd="kubectl_keda__subcmd__help__subcmd__upgrade"
                 ;;
-            kubectl__keda__subcmd__help,validate)
-                cmd="kubectl__keda__subcmd__help__subcmd__validate"
+            kubectl_keda__subcmd__help,validate)
+                cmd="kubectl_keda__subcmd__help__subcmd__validate"
                 ;;
-            kubectl__keda__subcmd__help,version)
-                cmd="kubectl__keda__subcmd__help__subcmd__version"
+            kubectl_keda__subcmd__help,version)
+                cmd="kubectl_keda__subcmd__help__subcmd__version"
                 ;;
             *)
                 ;;
@@ -88,7 +88,7 @@ _kubectl__keda() {
     done
 
     case "${cmd}" in
-        kubectl__keda)
+        kubectl_keda)
             opts="-n -s -h --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help install upgrade uninstall status explain validate scaffold scalers version completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -174,7 +174,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__completion)
+        kubectl_keda__subcmd__completion)
             opts="-n -s -h --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help bash zsh fish powershell"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -260,7 +260,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__explain)
+        kubectl_keda__subcmd__explain)
             opts="-o -n -s -h --records --output --keda-namespace --debug-address --debug-ca --debug-token --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -370,7 +370,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help)
+        kubectl_keda__subcmd__help)
             opts="install upgrade uninstall status explain validate scaffold scalers version completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -384,7 +384,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__completion)
+        kubectl_keda__subcmd__help__subcmd__completion)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -398,7 +398,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__explain)
+        kubectl_keda__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -412,7 +412,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__help)
+        kubectl_keda__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -426,7 +426,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__install)
+        kubectl_keda__subcmd__help__subcmd__install)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -440,7 +440,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__scaffold)
+        kubectl_keda__subcmd__help__subcmd__scaffold)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -454,7 +454,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__scalers)
+        kubectl_keda__subcmd__help__subcmd__scalers)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -468,7 +468,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__status)
+        kubectl_keda__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -482,7 +482,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__uninstall)
+        kubectl_keda__subcmd__help__subcmd__uninstall)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -496,7 +496,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__upgrade)
+        kubectl_keda__subcmd__help__subcmd__upgrade)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -510,7 +510,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__validate)
+        kubectl_keda__subcmd__help__subcmd__validate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -524,7 +524,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__help__subcmd__version)
+        kubectl_keda__subcmd__help__subcmd__version)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -538,7 +538,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__install)
+        kubectl_keda__subcmd__install)
             opts="-o -n -s -h --registry --image-tag --image-pull-secret --image-pull-policy --replicas --wait --timeout --dry-run --output --replace --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -660,7 +660,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__scaffold)
+        kubectl_keda__subcmd__scaffold)
             opts="-n -s -h --name --target --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -754,7 +754,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__scalers)
+        kubectl_keda__subcmd__scalers)
             opts="-o -n -s -h --output --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -848,7 +848,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__status)
+        kubectl_keda__subcmd__status)
             opts="-A -l -o -w -n -s -h --all-namespaces --selector --output --watch --no-headers --file --keda-namespace --debug-address --debug-ca --debug-token --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -970,7 +970,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__uninstall)
+        kubectl_keda__subcmd__uninstall)
             opts="-y -n -s -h --keep-crds --yes --timeout --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1060,7 +1060,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__upgrade)
+        kubectl_keda__subcmd__upgrade)
             opts="-o -n -s -h --registry --image-tag --image-pull-secret --image-pull-policy --replicas --wait --timeout --dry-run --output --replace --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1182,7 +1182,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__validate)
+        kubectl_keda__subcmd__validate)
             opts="-f -o -n -s -h --filename --strict --output --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1284,7 +1284,7 @@ _kubectl__keda() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__keda__subcmd__version)
+        kubectl_keda__subcmd__version)
             opts="-o -n -s -h --client --output --keda-namespace --debug-address --debug-ca --debug-token --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1398,7 +1398,7 @@ _kubectl__keda() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _kubectl__keda -o nosort -o bashdefault -o default kubectl-keda
+    complete -F _kubectl_keda -o nosort -o bashdefault -o default kubectl-keda
 else
-    complete -F _kubectl__keda -o bashdefault -o default kubectl-keda
+    complete -F _kubectl_keda -o bashdefault -o default kubectl-keda
 fi

@@ -1,6 +1,7 @@
 //! The command line: the flags every verb takes, and the verbs.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use scalers::Secret;
 
 use crate::commands;
 
@@ -36,7 +37,6 @@ pub enum Verb {
     /// Remove an installation
     Uninstall(commands::uninstall::Args),
     /// Show what is scaled, by what, and why
-    #[command(alias = "st")]
     Status(commands::status::Args),
     /// Tell what happened to one object, why, and what comes next
     #[command(alias = "why")]
@@ -76,8 +76,8 @@ pub struct KubeArgs {
     #[arg(long, short = 's', global = true, value_name = "URL", hide_short_help = true)]
     pub server: Option<String>,
     /// Bearer token to show to the API server
-    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
-    pub token: Option<String>,
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true, value_parser = parse_secret)]
+    pub token: Option<Secret<String>>,
     /// User to act as
     #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
     pub impersonate: Option<String>,
@@ -118,6 +118,11 @@ pub struct KubeArgs {
     /// How long one request may take, such as `10s` or `2m`; `0` means for ever
     #[arg(long, global = true, value_name = "DURATION", hide_short_help = true, value_parser = parse_duration)]
     pub request_timeout: Option<std::time::Duration>,
+}
+
+/// A credential on the command line: never printed again.
+fn parse_secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// Reads kubectl's way of writing a duration: Go's (`1m30s`, `500ms`), or a bare number of seconds.

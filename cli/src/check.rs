@@ -56,7 +56,7 @@ pub(super) struct Object<'t> {
 
 /// Checks everything. `namespace` is what objects without one are in.
 pub(crate) async fn all(sources: &[Source], namespace: &str) -> Checked {
-    let schemas = Schemas::load();
+    let schemas = Schemas::shared();
     let mut checked = Checked::default();
     let mut parsed = Vec::new();
     for (source, text) in sources.iter().enumerate().map(|(i, source)| (i, &source.text)) {
@@ -87,10 +87,10 @@ pub(crate) async fn all(sources: &[Source], namespace: &str) -> Checked {
     }
     let authentications = trigger::Authentications::collect(&objects).await;
     for object in &objects {
-        match verdict(&schemas, object) {
+        match verdict(schemas, object) {
             Verdict::Ours => {
                 checked.objects += 1;
-                let found = object_findings(&schemas, object, &authentications);
+                let found = object_findings(schemas, object, &authentications);
                 checked
                     .findings
                     .extend(found.into_iter().map(|d| placed(object, d)));

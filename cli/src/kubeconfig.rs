@@ -242,7 +242,7 @@ fn apply_user_flags(file: &mut Kubeconfig, name: &str, args: &KubeArgs) -> Resul
         .expect("added above if it was missing");
     let user = entry.auth_info.get_or_insert_with(AuthInfo::default);
     if let Some(token) = &args.token {
-        user.token = Some(token.clone().into());
+        user.token = Some(token.expose().clone().into());
         user.token_file = None;
         user.exec = None;
         user.auth_provider = None;
@@ -363,5 +363,104 @@ fn grant_help(message: &str) -> String {
             )
         }
         _ => "ask an administrator for this right".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+apiVersion: v1
+kind: Config
+current-context: prod
+contexts:
+- {name: prod, context: {cluster: big, user: alice, namespace: shop}}
+- {name: dev, context: {cluster: small, user: alice}}
+clusters:
+- {name: big, cluster: {server: 'https://big:6443', certificate-authority-data: QQ==, tls-server-name: other}}
+- {name: small, cluster: {server: 'https://small:6443'}}
+users:
+- {name: alice, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: login}}}
+";
+
+    fn applied(args: &KubeArgs) -> Result<(String, Kubeconfig), Failure> {
+        let mut file = Kubeconfig::from_yaml(FILE).expect("the text above is a kubeconfig");
+        apply_flags(&mut file, args).map(|context| (context, file))
+    }
+
+    fn cluster(file: &Kubeconfig, name: &str) -> kube::config::Cluster {
+        let found = file
+            .clusters
+            .iter()
+            .find(|c| c.name == name)
+            .and_then(|c| c.cluster.clone());
+        found.expect("the cluster is there")
+    }
+
+    #[test]
+    fn the_current_context_is_used_unless_another_is_named() {
+        let context = |args: &KubeArgs| applied(args).map(|(context, _)| context).ok();
+        assert_eq!(context(&KubeArgs::default()).as_deref(), Some("prod"));
+        let dev = KubeArgs {
+            context: Some("dev".to_owned()),
+            ..KubeArgs::default()
+        };
+        assert_eq!(context(&dev).as_deref(), Some("dev"));
+        let nope = KubeArgs {
+            context: Some("nope".to_owned()),
+            ..KubeArgs::default()
+        };
+        assert_eq!(
+            applied(&nope).map(|_| ()).map_err(|e| e.code),
+            Err(exit::UNREACHABLE)
+        );
+    }
+
+    #[test]
+    fn a_token_takes_the_place_of_a_plugin() {
+        let args = KubeArgs {
+            token: Some("t".into()),
+            ..KubeArgs::default()
+        };
+        let (_, file) = applied(&args).expect("applies");
+        let user = file.auth_infos[0].auth_info.as_ref().expect("there is a user");
+        assert!(user.exec.is_none() && user.token.is_some());
+    }
+
+    #[test]
+    fn another_server_keeps_the_authority_but_not_the_name() {
+        let args = KubeArgs {
+            server: Some("127.0.0.1:1".to_owned()),
+            ..KubeArgs::default()
+        };
+        let (_, file) = applied(&args).expect("applies");
+        let big = cluster(&file, "big");
+        assert_eq!(big.server.as_deref(), Some("https://127.0.0.1:1"));
+        assert!(big.tls_server_name.is_none() && big.certificate_authority_data.is_some());
+    }
+
+    #[test]
+    fn a_server_without_a_kubeconfig_is_enough() {
+        let mut file = Kubeconfig::default();
+        let args = KubeArgs {
+            server: Some("https://x:1".to_owned()),
+            token: Some("t".into()),
+            ..KubeArgs::default()
+        };
+        let context = apply_flags(&mut file, &args).expect("applies");
+        assert_eq!(cluster(&file, &context).server.as_deref(), Some("https://x:1"));
+        let nothing = apply_flags(&mut Kubeconfig::default(), &KubeArgs::default());
+        assert_eq!(nothing.map_err(|e| e.code), Err(exit::UNREACHABLE));
+    }
+
+    #[test]
+    fn a_missing_right_is_named_with_the_command_that_grants_it() {
+        let refused = "scaledobjects.keda.sh is forbidden: User \"bob\" cannot list resource \"scaledobjects\" in API group \"keda.sh\" in the namespace \"shop\"";
+        assert_eq!(
+            grant_help(refused),
+            "an administrator grants it with `kubectl create clusterrole NAME --verb=list --resource=scaledobjects.keda.sh` and a binding to it"
+        );
+        assert_eq!(grant_help("no"), "ask an administrator for this right");
     }
 }

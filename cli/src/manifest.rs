@@ -73,7 +73,10 @@ fn read_folder(folder: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> 
         let manifest = path
             .extension()
             .is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
-        if path.is_dir() && !hidden && !path.is_symlink() {
+        if hidden {
+            continue;
+        }
+        if path.is_dir() && !path.is_symlink() {
             read_folder(&path, sources)?;
         } else if manifest && path.is_file() {
             sources.push(read_file(&path)?);

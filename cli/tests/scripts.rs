@@ -19,7 +19,9 @@ struct Said {
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let entries = fs::read_dir(folder).expect("the folder is there");
-    let mut cases: Vec<_> = entries.map(|entry| entry.expect("can be listed").path()).collect();
+    let mut cases: Vec<_> = entries
+        .map(|entry| entry.expect("can be listed").path())
+        .collect();
     cases.sort();
     cases
 }
@@ -63,8 +65,16 @@ fn expected(case: &Path) -> Said {
 }
 
 fn record(case: &Path, said: &Said) {
-    let code = if said.code == 0 { String::new() } else { format!("{}\n", said.code) };
-    for (name, text) in [("stdout", &said.stdout), ("stderr", &said.stderr), ("code", &code)] {
+    let code = if said.code == 0 {
+        String::new()
+    } else {
+        format!("{}\n", said.code)
+    };
+    for (name, text) in [
+        ("stdout", &said.stdout),
+        ("stderr", &said.stderr),
+        ("code", &code),
+    ] {
         let file = case.join(name);
         if text.is_empty() {
             let _ = fs::remove_file(file);
@@ -85,12 +95,20 @@ fn every_case_says_what_it_should() {
         if update {
             record(&case, &said);
         } else if said != expected(&case) {
-            let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = case
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             wrong.push(format!(
                 "--- {name}: code {}\n--- stdout\n{}--- stderr\n{}",
                 said.code, said.stdout, said.stderr
             ));
         }
     }
-    assert!(wrong.is_empty(), "these cases say something else than expected:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "these cases say something else than expected:\n{}",
+        wrong.join("\n")
+    );
 }

@@ -263,7 +263,11 @@ fn plausible(field: &Field) -> String {
         Kind::Duration => "1s",
         Kind::Map | Kind::UrlQuery => "x=y",
     };
-    field.default.unwrap_or(words).to_owned()
+    field
+        .default
+        .filter(|default| !default.is_empty())
+        .unwrap_or(words)
+        .to_owned()
 }
 
 /// Whether a finding is about a value that was made up here.

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::output::Output;
-use crate::ui::table;
+use crate::ui::{table, wrap};
+
+/// Columns of running text.
+const WIDTH: usize = 100;
 
 /// Arguments of `scalers`.
 #[derive(Debug, clap::Args)]
@@ -113,7 +116,7 @@ fn settings(scaler: &ScalerType, output: &Output) -> String {
         &rows,
     ));
     if !scaler.notes.is_empty() {
-        text.push_str(&format!("\n{}\n", scaler.notes));
+        text.push_str(&format!("\n{}\n", wrap(scaler.notes, WIDTH).join("\n")));
     }
     text.push_str(&format!("\nExample: {}\n", scaler.example));
     text

@@ -18,7 +18,7 @@ use crate::output::Output;
   kubectl keda status
   kubectl keda status -A -o wide
   kubectl keda status orders -n shop --watch
-  kubectl keda status -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.report.replicas.current}{\"\\n\"}{end}'")]
+  kubectl keda status orders -o jsonpath={.report.replicas.current}")]
 pub struct Args {
     /// ScaledObject to show, as NAME or so/NAME; all of the namespace without it
     #[arg(value_name = "NAME", value_parser = parse_name)]

@@ -145,6 +145,9 @@ fn summary(checked: &check::Checked) -> String {
         0 => String::new(),
         n => format!(", {} of other kinds left alone", some(n, "object")),
     };
+    if checked.objects == 0 && checked.findings.is_empty() {
+        return format!("no KEDA objects to check{other}");
+    }
     let mistakes = format!(
         "{}, {}",
         some(count(Severity::Error), "error"),

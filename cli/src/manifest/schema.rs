@@ -3,6 +3,7 @@
 //! The schemas are those of the custom resource definitions, so nothing is said twice.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use engine::diagnostic::{Diagnostic, FieldPath};
 use serde_json::Value;
@@ -35,8 +36,14 @@ const METADATA_FIELDS: &[&str] = &[
 ];
 
 impl Schemas {
+    /// The schemas; making them takes longer than checking an object, so it is done once.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: LazyLock<Schemas> = LazyLock::new(Schemas::load);
+        &SHARED
+    }
+
     /// Takes the schemas out of the definitions.
-    pub(crate) fn load() -> Self {
+    fn load() -> Self {
         let mut kinds = BTreeMap::new();
         for definition in crds::definitions() {
             for version in &definition.spec.versions {
@@ -377,7 +384,7 @@ mod tests {
 
     fn check(text: &str) -> Vec<String> {
         let object = tree::parse(text).expect("the text is YAML");
-        let found = Schemas::load().check("keda.sh/v1alpha1", "ScaledObject", &object);
+        let found = Schemas::shared().check("keda.sh/v1alpha1", "ScaledObject", &object);
         let line = |d: &Diagnostic| {
             let help = d.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
             format!("{} {} {}{help}", d.code, d.path, d.message)

@@ -268,3 +268,120 @@ fn sentence(condition: &Condition) -> String {
         condition.message.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object(status: Value) -> ScaledObject {
+        let mut object = json!({
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {"name": "orders", "namespace": "shop"},
+            "spec": {
+                "scaleTargetRef": {"name": "worker"},
+                "maxReplicaCount": 10,
+                "triggers": [
+                    {"type": "redis", "metadata": {"listName": "jobs"}},
+                    {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "60"}},
+                    {"type": "cron", "metadata": {}},
+                ],
+            },
+        });
+        object["status"] = status;
+        serde_json::from_value(object).expect("is a ScaledObject")
+    }
+
+    fn hpa() -> HorizontalPodAutoscaler {
+        serde_json::from_value(json!({
+            "metadata": {"name": "keda-hpa-orders"},
+            "spec": {
+                "scaleTargetRef": {"kind": "Deployment", "name": "worker"},
+                "maxReplicas": 10,
+                "metrics": [
+                    {"type": "External", "external": {
+                        "metric": {"name": "s0-redis-jobs"}, "target": {"type": "AverageValue", "averageValue": "5"}}},
+                    {"type": "Resource", "resource": {
+                        "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}},
+                ],
+            },
+            "status": {
+                "desiredReplicas": 4,
+                "currentMetrics": [
+                    {"type": "External", "external": {
+                        "metric": {"name": "s0-redis-jobs"}, "current": {"averageValue": "50"}}},
+                    {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 12}}},
+                ],
+            },
+        }))
+        .expect("is an HPA")
+    }
+
+    #[test]
+    fn the_hpa_tells_values_and_targets() {
+        let report = report(&object(json!({})), Some(&hpa()), None);
+        let told: Vec<_> = report
+            .triggers
+            .iter()
+            .map(|t| (t.type_.as_str(), t.value.as_deref(), t.target.as_deref()))
+            .collect();
+        let want = [
+            ("redis", Some("50"), Some("5 (avg)")),
+            ("cpu", Some("12%"), Some("60%")),
+            ("cron", None, None),
+        ];
+        assert_eq!(told, want);
+        let hpa = report.hpa.expect("there is one");
+        assert_eq!((hpa.exists, hpa.current, hpa.desired), (true, Some(0), Some(4)));
+    }
+
+    #[test]
+    fn the_status_tells_activity_and_names() {
+        let status = json!({
+            "hpaName": "mine",
+            "externalMetricNames": ["s0-redis-jobs"],
+            "triggersActivity": {"s0-redis-jobs": {"isActive": true}},
+        });
+        let report = report(&object(status), None, None);
+        assert_eq!(report.triggers[0].active, Some(true));
+        assert_eq!(report.triggers[0].metric.as_deref(), Some("s0-redis-jobs"));
+        assert_eq!(
+            report.hpa.map(|hpa| (hpa.name, hpa.exists)),
+            Some(("mine".to_owned(), false))
+        );
+        assert_eq!(report.target, "apps/v1.Deployment worker");
+    }
+
+    #[test]
+    fn the_worst_condition_says_why() {
+        let condition = |type_: &str, status: &str, message: &str| json!({"type": type_, "status": status, "reason": "R", "message": message});
+        let check = |conditions: Value, want: &str| {
+            let report = report(&object(json!({"conditions": conditions})), None, None);
+            assert_eq!(why(&report), want);
+        };
+        check(json!([]), "no controller has looked at it yet");
+        check(
+            json!([
+                condition("Ready", "True", "fine"),
+                condition("Active", "False", "quiet")
+            ]),
+            "quiet",
+        );
+        check(
+            json!([
+                condition("Active", "True", "busy"),
+                condition("Ready", "False", "no target")
+            ]),
+            "no target",
+        );
+        check(
+            json!([
+                condition("Paused", "True", ""),
+                condition("Active", "True", "busy")
+            ]),
+            "R",
+        );
+    }
+}

@@ -1,11 +1,11 @@
 //! The text of a scaffold: live where the scaler type's example or its requirements say so, commented out elsewhere.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use scalers::{Field, Origin, ScalerType};
 
 use super::Target;
+use crate::ui::wrap;
 
 const WIDTH: usize = 100;
 
@@ -133,7 +133,7 @@ fn setting(line: &mut impl FnMut(&str), field: &Field, example: &BTreeMap<String
             line(&format!("      {}: {}", field.key, quoted("CHANGE-ME")));
         }
         None => line(&format!(
-            "      # {}: {}",
+            "      #{}: {}",
             field.key,
             quoted(field.default.unwrap_or_default())
         )),
@@ -193,20 +193,6 @@ fn quoted(value: &str) -> String {
     } else {
         serde_json::Value::String(value.to_owned()).to_string()
     }
-}
-
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is always a line");
-        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            let _ = write!(last, "{}{word}", if last.is_empty() { "" } else { " " });
-        }
-    }
-    lines.retain(|line| !line.is_empty());
-    lines
 }
 
 #[cfg(test)]

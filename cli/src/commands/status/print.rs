@@ -5,10 +5,13 @@ use engine::report::{ObjectReport, TriggerReport};
 use jiff::Timestamp;
 
 use crate::observe::{Item, api};
-use crate::ui::table;
+use crate::ui::{cut, table};
 
 /// Triggers that the narrow table names; the rest is counted.
 const TRIGGERS: usize = 2;
+
+/// Characters of the reason that the narrow table shows.
+const WHY: usize = 120;
 
 /// Renders the objects.
 pub(super) fn table(items: &[Item], namespaces: bool, wide: bool, bare: bool) -> String {
@@ -56,7 +59,9 @@ fn row(item: &Item, namespaces: bool, wide: bool, now: Timestamp) -> Vec<String>
     if wide {
         row.extend(wide_cells(item, now));
     }
-    row.push(api::why(report));
+    let why = api::why(report);
+    // Messages of the HPA controller run to hundreds of characters; `explain` and `-o wide` have all of them.
+    row.push(if wide { why } else { cut(&why, WHY) });
     row
 }
 

@@ -16,6 +16,7 @@ use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 use crate::observe::{self, Scope, Seen};
 use crate::output::Output;
+use crate::ui::cut;
 
 /// Changes that come close together are shown together.
 const CALM: Duration = Duration::from_millis(200);
@@ -158,58 +159,46 @@ impl Screen {
 
     /// Writes the rows that are new or differ from what was written before.
     fn append(&mut self, cx: &Context, args: &Args, scope: &Scope, seen: &Seen) -> Result<(), Failure> {
+        let table = matches!(args.output, Output::Table | Output::Wide);
+        // All rows are laid out together, so that those printed now stand under those printed before.
+        let text = if table {
+            render(args, scope, seen)?
+        } else {
+            String::new()
+        };
+        let mut lines = text.lines();
+        let headings = if table && !args.no_headers {
+            lines.next()
+        } else {
+            None
+        };
+        let mut out = String::new();
         for item in &seen.items {
             let one = Seen {
                 items: vec![item.clone()],
                 notes: Vec::new(),
             };
-            let text = render(
-                args,
-                &Scope {
+            let row = if table {
+                lines.next().map(|line| format!("{line}\n")).unwrap_or_default()
+            } else {
+                let scope = Scope {
                     name: Some(item.report.name.clone()),
                     ..scope.clone()
-                },
-                &one,
-            )?;
+                };
+                render(args, &scope, &one)?
+            };
             let key = (item.report.namespace.clone(), item.report.name.clone());
             // Ages move on by themselves: they make no change.
             let mark = print::table(&one.items, true, false, true);
-            if self.rows.get(&key) == Some(&mark) {
-                continue;
+            if self.rows.get(&key) != Some(&mark) {
+                out.push_str(&row);
+                self.rows.insert(key, mark);
             }
-            let headings =
-                matches!(args.output, Output::Table | Output::Wide) && !args.no_headers && self.began;
-            let text = if headings {
-                text.split_once('\n').map_or("", |(_, row)| row).to_owned()
-            } else {
-                text
-            };
-            cx.ui.data(&text)?;
-            self.rows.insert(key, mark);
-            self.began = true;
         }
-        Ok(())
-    }
-}
-
-/// The line as far as it fits.
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let mut kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    kept.push('…');
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_never_wrap() {
-        assert_eq!(cut("größer", 6), "größer");
-        assert_eq!(cut("größer", 4), "grö…");
-        assert_eq!(cut("x", 0), "…");
+        if let Some(headings) = headings.filter(|_| !self.began && !out.is_empty()) {
+            out.insert_str(0, &format!("{headings}\n"));
+        }
+        self.began |= !out.is_empty();
+        cx.ui.data(&out)
     }
 }
