@@ -5,13 +5,11 @@ use super::*;
 /// A cluster of two Secrets and a ConfigMap.
 struct Cluster;
 
-fn entries(pairs: &[(&str, &str)]) -> Option<Entries> {
-    Some(
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
-            .collect(),
-    )
+fn entries(pairs: &[(&str, &str)]) -> Entries {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), Secret::from(*value)))
+        .collect()
 }
 
 impl SecretSource for Cluster {
@@ -21,7 +19,7 @@ impl SecretSource for Cluster {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
         let found = match (namespace, name) {
-            ("shop", "login") => Ok(entries(&[("user", "me"), ("password", "pw")])),
+            ("shop", "login") => Ok(Some(entries(&[("user", "me"), ("password", "pw")]))),
             ("shop", "locked") => Err(LookupError {
                 kind: "Secret",
                 namespace: namespace.to_owned(),
@@ -38,11 +36,7 @@ impl SecretSource for Cluster {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Entries>, LookupError>> {
-        let found = if (namespace, name) == ("shop", "settings") {
-            entries(&[("HOST", "redis")])
-        } else {
-            None
-        };
+        let found = ((namespace, name) == ("shop", "settings")).then(|| entries(&[("HOST", "redis")]));
         Box::pin(async move { Ok(found) })
     }
 }
