@@ -276,6 +276,8 @@ fn controller(bed: &Bed, ports: Ports) -> Result<Launch> {
             "--debug-bind-address=127.0.0.1:{}",
             ports.controller_debug
         ));
+        // Readers look at their folders every few seconds: a short overlap is enough on one machine.
+        args.push("--cert-overlap=10s".to_owned());
     }
     Ok(environment(
         Launch::new("controller", controller_bin()?, &bed.dir().join("keda")).args(args),

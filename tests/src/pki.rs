@@ -49,20 +49,20 @@ impl Authority {
         })
     }
 
-    /// Reads a CA that somebody else made.
-    pub fn load(crt: &Path, key: &Path) -> Result<Self> {
+    /// Reads a CA that somebody else made; what it signs here goes to a folder of one's own.
+    pub fn load(crt: &Path, key: &Path, dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
         let pem = std::fs::read_to_string(crt)?;
         let issuer = Issuer::from_ca_cert_pem(&pem, KeyPair::from_pem(&std::fs::read_to_string(key)?)?)?;
-        let dir = crt.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self {
             issuer,
-            dir,
+            dir: dir.to_owned(),
             pem,
             file: crt.to_owned(),
         })
     }
 
-    /// Signs a certificate for `name` that serves on loopback and logs in as `name`; it is written beside the CA's.
+    /// Signs a certificate for `name` that serves on loopback and logs in as `name`; both are written to the folder.
     pub fn issue(&self, name: &str) -> Result<Pair> {
         let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, name);

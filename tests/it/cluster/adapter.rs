@@ -1,5 +1,6 @@
 //! The adapter as an aggregated API server: whom it believes, and that its certificates change unnoticed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -48,30 +49,44 @@ async fn server(bed: &Bed, keda: &Keda) -> Result<Server> {
     })
 }
 
+/// The headers of a user who may do everything.
+pub(crate) const MASTERS: &[(&str, &str)] = &[
+    ("X-Remote-User", "kubernetes-admin"),
+    ("X-Remote-Group", "system:masters"),
+];
+
+fn pki(bed: &Bed) -> Result<PathBuf> {
+    Ok(bed
+        .state()
+        .ca
+        .parent()
+        .context("the CA lies in a folder")?
+        .to_owned())
+}
+
+/// The certificate with which the API server proves that it speaks for its users.
+pub(crate) fn proxy(bed: &Bed) -> Result<Pair> {
+    let pki = pki(bed)?;
+    let (crt_file, key_file) = (
+        pki.join("front-proxy-client.crt"),
+        pki.join("front-proxy-client.key"),
+    );
+    Ok(Pair {
+        crt: std::fs::read_to_string(&crt_file)?,
+        key: std::fs::read_to_string(&key_file)?,
+        crt_file,
+        key_file,
+    })
+}
+
 pub(crate) async fn forged_headers() -> Result<()> {
     let (bed, keda) = Keda::shared().await?;
     let source = Source::start().await?;
     with_namespace(bed, "forged", async |ns| {
         let path = metric(ns, &source).await?;
         let server = server(bed, keda).await?;
-        let pki = bed
-            .state()
-            .ca
-            .parent()
-            .context("the CA lies in a folder")?
-            .to_owned();
-        let masters = [
-            ("X-Remote-User", "kubernetes-admin"),
-            ("X-Remote-Group", "system:masters"),
-        ];
-        let file = |name: &str| std::fs::read_to_string(pki.join(name));
-        let proxy = Pair {
-            crt: file("front-proxy-client.crt")?,
-            key: file("front-proxy-client.key")?,
-            crt_file: pki.join("front-proxy-client.crt"),
-            key_file: pki.join("front-proxy-client.key"),
-        };
-        let (status, body) = https::get(&server, &path, &masters, Some(&proxy)).await?;
+        let (pki, proxy) = (pki(bed)?, proxy(bed)?);
+        let (status, body) = https::get(&server, &path, MASTERS, Some(&proxy)).await?;
         ensure!(
             status == 200 && body.contains("\"7\""),
             "the API server's own proxy is answered {status} {body}"
@@ -80,9 +95,14 @@ pub(crate) async fn forged_headers() -> Result<()> {
         let (status, body) = https::get(&server, &path, &plain, Some(&proxy)).await?;
         ensure!(status == 403, "a user without rights is answered {status} {body}");
 
-        let cluster_ca = Authority::load(&pki.join("ca.crt"), &pki.join("ca.key"))?;
-        let proxy_ca = Authority::load(&pki.join("front-proxy-ca.crt"), &pki.join("front-proxy-ca.key"))?;
-        let strangers = Authority::new(&keda.dir().join("forged"), "strangers")?;
+        let dir = keda.dir().join("forged");
+        let cluster_ca = Authority::load(&pki.join("ca.crt"), &pki.join("ca.key"), &dir.join("cluster"))?;
+        let proxy_ca = Authority::load(
+            &pki.join("front-proxy-ca.crt"),
+            &pki.join("front-proxy-ca.key"),
+            &dir.join("proxy"),
+        )?;
+        let strangers = Authority::new(&dir.join("strangers"), "strangers")?;
         let forgeries: &[(&str, Option<Pair>)] = &[
             ("no certificate", None),
             (
@@ -103,7 +123,7 @@ pub(crate) async fn forged_headers() -> Result<()> {
             ),
         ];
         for (what, pair) in forgeries {
-            refused(what, https::get(&server, &path, &masters, pair.as_ref()).await)?;
+            refused(what, https::get(&server, &path, MASTERS, pair.as_ref()).await)?;
         }
         Ok(())
     })

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use harness::bed::Bed;
+use harness::https::{self, Server};
 use harness::keda::{Keda, condition};
 use harness::namespace::{Namespace, with_namespace};
 use harness::pki::Authority;
@@ -10,6 +11,7 @@ use harness::wait::{look, wait_for};
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::adapter::{MASTERS, proxy};
 use super::scaling::condition_is;
 use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
 
@@ -154,28 +156,42 @@ pub(crate) async fn wrong_certificate() -> Result<()> {
     let dir_text = dir.display().to_string();
     let certs = keda.certs().display().to_string();
     launch.args = launch.args.iter().map(|a| a.replace(&certs, &dir_text)).collect();
-    for port in [
-        keda.ports().api,
-        keda.ports().adapter_metrics,
-        keda.ports().adapter_debug,
-    ] {
-        let other = harness::free_port().to_string();
+    let api = harness::free_port();
+    let moved = [
+        (keda.ports().api, api),
+        (keda.ports().adapter_metrics, harness::free_port()),
+        (keda.ports().adapter_debug, harness::free_port()),
+    ];
+    for (port, other) in moved {
         launch.args = launch
             .args
             .iter()
-            .map(|a| a.replace(&port.to_string(), &other))
+            .map(|a| a.replace(&port.to_string(), &other.to_string()))
             .collect();
     }
     let adapter = launch.start()?;
-    wait_for("the adapter to name the certificate", DEADLINE, || async {
+    let server = Server {
+        port: api,
+        name: "localhost".to_owned(),
+        ca: strangers.pem().to_owned(),
+    };
+    let path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-any?labelSelector=scaledobject.keda.sh%2Fname%3Dso";
+    let proxy = proxy(bed)?;
+    wait_for("an answer that names the certificate", DEADLINE, || async {
         adapter.check_alive().map_err(|e| format!("{e:#}"))?;
-        let log = adapter.log_tail(50);
-        let named = log.lines().any(|l| {
-            l.contains("certificate")
-                && (l.contains("UnknownIssuer") || l.contains("unknown") || l.contains("authority"))
-        });
-        look(named, || log.clone())
+        let (status, body) = https::get(&server, path, MASTERS, Some(&proxy))
+            .await
+            .map_err(|e| format!("{e:#}"))?;
+        look(status >= 500 && body.contains("certificate"), || {
+            format!("{status} {body}")
+        })
     })
     .await?;
+    let log = adapter.log_tail(50);
+    ensure!(
+        log.lines()
+            .any(|l| l.contains("WARN") && l.contains("certificate")),
+        "the log does not name it: {log}"
+    );
     keda.available(bed.cluster()).await
 }
