@@ -14,6 +14,7 @@ import (
 const (
 	pollInterval = 50 * time.Millisecond
 	tailLines    = 15
+	tailWidth    = 400
 )
 
 // waiter waits for conditions, reports each step, and tells a component that died from one that is slow.
@@ -86,6 +87,11 @@ func tail(path string) string {
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]
+	}
+	for i, line := range lines {
+		if len(line) > tailWidth {
+			lines[i] = strings.ToValidUTF8(line[:tailWidth], "") + "…"
+		}
 	}
 	return "  " + strings.Join(lines, "\n  ")
 }

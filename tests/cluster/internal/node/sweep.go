@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,9 @@ func hierarchies() ([]string, error) {
 		if entry.IsDir() {
 			dirs = append(dirs, filepath.Join(cgroups, entry.Name()))
 		}
+	}
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("no cgroup hierarchy is mounted below %s", cgroups)
 	}
 	return dirs, nil
 }
