@@ -70,11 +70,7 @@ impl Environment {
         let namespace = reader.text("POD_NAMESPACE").unwrap_or_else(|| "keda".to_owned());
         let cluster_object_namespace = reader
             .text("KEDA_CLUSTER_OBJECT_NAMESPACE")
-            .or_else(|| {
-                std::fs::read_to_string(NAMESPACE_FILE)
-                    .ok()
-                    .map(|text| text.trim().to_owned())
-            })
+            .or_else(own_namespace)
             .unwrap_or_else(|| namespace.clone());
         let millis = reader.number("KEDA_HTTP_DEFAULT_TIMEOUT", 3000_i64);
         let http_timeout =
@@ -103,17 +99,7 @@ impl Environment {
             lease_duration: reader.duration("KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", 15),
             renew_deadline: reader.duration("KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE", 10),
             retry_period: reader.duration("KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD", 2),
-            proxies: [
-                "HTTP_PROXY",
-                "HTTPS_PROXY",
-                "NO_PROXY",
-                "http_proxy",
-                "https_proxy",
-                "no_proxy",
-            ]
-            .into_iter()
-            .filter_map(|name| get(name).map(|value| (name.to_owned(), value)))
-            .collect(),
+            proxies: proxies(get),
             complaints: Vec::new(),
         };
         if reader
@@ -128,6 +114,28 @@ impl Environment {
         environment.complaints = reader.complaints;
         environment
     }
+}
+
+/// The namespace of the pod's service account.
+fn own_namespace() -> Option<String> {
+    let text = std::fs::read_to_string(NAMESPACE_FILE).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// The proxy settings, by variable.
+fn proxies(get: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let names = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    ];
+    let set = names
+        .into_iter()
+        .filter_map(|name| get(name).map(|value| (name.to_owned(), value)));
+    set.collect()
 }
 
 /// Reads `WATCH_NAMESPACE`: empty, or two quote characters, is all namespaces.

@@ -47,13 +47,34 @@ struct Inner {
     leader: Gauges,
     queue_depth: Gauges,
     reconciles: Counters,
-    rpc_started: Counters,
-    rpc_handled: Counters,
-    rpc_received: Counters,
-    rpc_sent: Counters,
-    rpc_seconds: Histograms,
+    rpc: Rpc,
     /// What was written per object, so that it can be taken back when the object goes.
     written: Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>,
+}
+
+/// Calls of the metrics service.
+#[derive(Debug)]
+struct Rpc {
+    started: Counters,
+    handled: Counters,
+    received: Counters,
+    sent: Counters,
+    seconds: Histograms,
+}
+
+impl Rpc {
+    fn register(registry: &mut Registry) -> Self {
+        let seconds = Histograms::new_with_constructor(|| Histogram::new(RPC_BUCKETS));
+        let name = "keda_internal_metricsservice_grpc_server_handling_seconds";
+        registry.register(name, "Time that a call took", seconds.clone());
+        Self {
+            started: rpc(registry, "started"),
+            handled: rpc(registry, "handled"),
+            received: rpc(registry, "msg_received"),
+            sent: rpc(registry, "msg_sent"),
+            seconds,
+        }
+    }
 }
 
 /// One trigger's metric, as the common labels name it.
@@ -88,9 +109,8 @@ impl Metrics {
     /// Registers every metric.
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
-        let build = Gauges::default();
+        let build = gauge(&mut registry, "keda_build_info", "Version of this build");
         build.get_or_create(&build_labels()).set(1.0);
-        registry.register("keda_build_info", "Version of this build", build);
         let inner = Inner {
             value: gauge(
                 &mut registry,
@@ -145,19 +165,7 @@ impl Metrics {
                 "controller_runtime_reconcile",
                 "Reconciles by result",
             ),
-            rpc_started: rpc(&mut registry, "started"),
-            rpc_handled: rpc(&mut registry, "handled"),
-            rpc_received: rpc(&mut registry, "msg_received"),
-            rpc_sent: rpc(&mut registry, "msg_sent"),
-            rpc_seconds: {
-                let family = Histograms::new_with_constructor(|| Histogram::new(RPC_BUCKETS));
-                registry.register(
-                    "keda_internal_metricsservice_grpc_server_handling_seconds",
-                    "Time that a call took",
-                    family.clone(),
-                );
-                family
-            },
+            rpc: Rpc::register(&mut registry),
             written: Mutex::default(),
             registry,
         };
@@ -327,14 +335,15 @@ impl Metrics {
             ("grpc_service", "api.MetricsService".to_owned()),
             ("grpc_method", method.to_owned()),
         ];
-        self.0.rpc_started.get_or_create(&labels).inc();
-        self.0.rpc_received.get_or_create(&labels).inc();
+        self.0.rpc.started.get_or_create(&labels).inc();
+        self.0.rpc.received.get_or_create(&labels).inc();
         self.0
-            .rpc_seconds
+            .rpc
+            .seconds
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
         if code == tonic::Code::Ok {
-            self.0.rpc_sent.get_or_create(&labels).inc();
+            self.0.rpc.sent.get_or_create(&labels).inc();
         }
         let mut handled = labels;
         // Go prints `OK`; all other names are the same.
@@ -344,7 +353,7 @@ impl Metrics {
             format!("{code:?}")
         };
         handled.push(("grpc_code", code));
-        self.0.rpc_handled.get_or_create(&handled).inc();
+        self.0.rpc.handled.get_or_create(&handled).inc();
     }
 
     fn remember(&self, reading: &Reading<'_>) -> Labels {

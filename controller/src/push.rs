@@ -67,7 +67,7 @@ impl Pushes {
                         event = stream.next() => event,
                     };
                     let Some(event) = event else { return };
-                    take(&operator_, &live, &triggers, index, event, &stop).await;
+                    Box::pin(take(&operator_, &live, &triggers, index, event, &stop)).await;
                 }
             });
         }

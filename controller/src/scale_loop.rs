@@ -60,7 +60,8 @@ async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) 
         operator
             .metrics
             .loop_began(&live.key.namespace, &live.key.name, late);
-        let Some((interval, phase)) = iterate(&operator, &live, &stop, &mut pushes).await else {
+        // Boxed, so that a loop that sleeps, as nearly all of them do, takes no room for its next iteration.
+        let Some((interval, phase)) = Box::pin(iterate(&operator, &live, &stop, &mut pushes)).await else {
             return;
         };
         due = next(Timestamp::now(), interval, phase);

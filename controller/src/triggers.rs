@@ -437,3 +437,49 @@ fn upstream_name(type_: &str) -> String {
         other => format!("{other}Scaler"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::diagnostic::FieldPath;
+
+    #[track_caller]
+    fn check(finding: Diagnostic, line: &str) {
+        let warning = Diagnostic::warning("unknown-metadata-key", FieldPath::root(), "no error");
+        assert_eq!(unreadable(0, &[warning, finding]).message, line);
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line_with_its_place() {
+        let path = FieldPath::trigger(0).field("metadata").field("listName");
+        check(
+            Diagnostic::error("missing-metadata-key", path, "`listName` is needed"),
+            "spec.triggers[0].metadata.listName: `listName` is needed",
+        );
+    }
+
+    #[test]
+    fn recorded_texts_stay_as_upstream_writes_them() {
+        let unknown = || {
+            Diagnostic::error(
+                "unknown-trigger-type",
+                FieldPath::trigger(0),
+                "no scaler found for type: x",
+            )
+        };
+        check(
+            unknown().with_help("did you mean `y`?"),
+            "no scaler found for type: x",
+        );
+        check(
+            unknown().with_help("`x` is not in this version yet"),
+            "no scaler found for type: x (`x` is not in this version yet)",
+        );
+    }
+
+    #[test]
+    fn the_scaler_label_is_upstreams() {
+        assert_eq!(upstream_name("metrics-api"), "metricsAPIScaler");
+        assert_eq!(upstream_name("cron"), "cronScaler");
+    }
+}

@@ -136,6 +136,13 @@ pub(crate) fn open(operator: &Arc<Operator>, tracker: &TaskTracker, stop: &Cance
             auth_changed(operator, change, Work::ClusterTriggerAuthentication);
         },
     );
+    open_later(&watch, &objects);
+}
+
+/// Opens the watches of kinds that this version only answers.
+fn open_later(watch: &Watch<'_>, objects: &watcher::Config) {
+    let (client, caches) = (&watch.operator.client, &watch.operator.caches);
+    let namespaces = &watch.operator.environment.watch_namespaces;
     for api in scopes(client, namespaces) {
         watch.start(
             &caches.scaled_jobs,
