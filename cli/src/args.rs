@@ -121,6 +121,7 @@ pub struct KubeArgs {
 }
 
 /// A credential on the command line: never printed again.
+#[expect(clippy::unnecessary_wraps, reason = "a value parser returns a result")]
 fn parse_secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
 }

@@ -257,7 +257,7 @@ fn sound_part(mut object: Value, found: &[Diagnostic]) -> Value {
         match (here, last) {
             (Some(Value::Object(members)), Segment::Field(name)) => drop(members.remove(name)),
             (Some(Value::Array(items)), Segment::Index(index)) if *index < items.len() => {
-                items[*index] = Value::Null
+                items[*index] = Value::Null;
             }
             _ => {}
         }

@@ -59,7 +59,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 
 fn read_folder(folder: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> {
     let unreadable = |e| Failure::new(exit::USAGE, format!("cannot read {}", folder.display())).because(e);
-    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut paths: Vec<_> = entries
         .map_err(unreadable)?
         .into_iter()

@@ -11,6 +11,10 @@ use crate::exit::{self, Failure};
 
 /// What the two output streams are.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts about the terminal, none of which excludes another"
+)]
 pub(crate) struct Ui {
     /// Standard output is a terminal.
     pub(crate) stdout_is_tty: bool,
@@ -22,6 +26,10 @@ pub(crate) struct Ui {
     pub(crate) colour: bool,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "who may print is handed a `Ui`, even where nothing of it is looked at"
+)]
 impl Ui {
     /// Looks at the streams and at `NO_COLOR` and `TERM`.
     pub(crate) fn detect() -> Self {

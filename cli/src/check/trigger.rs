@@ -161,9 +161,8 @@ fn texts(metadata: Option<&Node>) -> BTreeMap<String, String> {
     };
     let text = |node: &Node| match &node.content {
         Content::Scalar(Value::String(text)) => text.clone(),
-        Content::Scalar(Value::Null) => String::new(),
+        Content::Scalar(Value::Null) | Content::List(_) | Content::Map(_) => String::new(),
         Content::Scalar(value) => value.to_string(),
-        Content::List(_) | Content::Map(_) => String::new(),
     };
     entries
         .iter()

@@ -1,5 +1,7 @@
 //! `kubectl keda scalers`: the scaler types, or the settings of one.
 
+use std::fmt::Write as _;
+
 use scalers::{Field, Kind, Origin, SCALERS, ScalerType};
 use serde_json::{Value, json};
 
@@ -75,10 +77,7 @@ pub(crate) fn find(name: &str) -> Result<&'static ScalerType, Failure> {
 
 fn list(output: &Output) -> String {
     if *output == Output::Name {
-        return SCALERS
-            .iter()
-            .map(|scaler| format!("{}\n", scaler.name))
-            .collect();
+        return SCALERS.iter().flat_map(|scaler| [scaler.name, "\n"]).collect();
     }
     let rows: Vec<Vec<&str>> = SCALERS
         .iter()
@@ -89,11 +88,7 @@ fn list(output: &Output) -> String {
 
 fn settings(scaler: &ScalerType, output: &Output) -> String {
     if *output == Output::Name {
-        return scaler
-            .fields
-            .iter()
-            .map(|field| format!("{}\n", field.key))
-            .collect();
+        return scaler.fields.iter().flat_map(|field| [field.key, "\n"]).collect();
     }
     let row = |field: &Field| {
         let mut row = vec![
@@ -116,9 +111,9 @@ fn settings(scaler: &ScalerType, output: &Output) -> String {
         &rows,
     ));
     if !scaler.notes.is_empty() {
-        text.push_str(&format!("\n{}\n", wrap(scaler.notes, WIDTH).join("\n")));
+        let _ = writeln!(text, "\n{}", wrap(scaler.notes, WIDTH).join("\n"));
     }
-    text.push_str(&format!("\nExample: {}\n", scaler.example));
+    let _ = writeln!(text, "\nExample: {}", scaler.example);
     text
 }
 

@@ -129,7 +129,7 @@ fn render(args: &Args, scope: &Scope, seen: &Seen) -> Result<String, Failure> {
         Output::Name => Ok(seen
             .items
             .iter()
-            .map(|item| format!("scaledobject.keda.sh/{}\n", item.report.name))
+            .flat_map(|item| ["scaledobject.keda.sh/", &item.report.name, "\n"])
             .collect()),
         machine => Ok(machine.render(&value())?.unwrap_or_default()),
     }

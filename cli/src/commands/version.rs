@@ -1,5 +1,7 @@
 //! `kubectl keda version`: the versions of this command, the cluster, the controller and the adapter.
 
+use std::fmt::Write as _;
+
 use futures::future;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -77,7 +79,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
 async fn ask(cluster: &Cluster, args: &Args, versions: &mut Value, failures: &mut Vec<Failure>) {
     match cluster.client.apiserver_version().await {
         Ok(info) => {
-            versions["serverVersion"] = json!({"gitVersion": info.git_version, "platform": info.platform})
+            versions["serverVersion"] = json!({"gitVersion": info.git_version, "platform": info.platform});
         }
         Err(error) => {
             failures.push(cluster.failed("get the API server's version", error));
@@ -166,21 +168,21 @@ fn text(versions: &Value) -> String {
         env!("CARGO_PKG_VERSION")
     );
     if let Some(server) = get("/serverVersion/gitVersion") {
-        text.push_str(&format!("Server Version: {server}\n"));
+        let _ = writeln!(text, "Server Version: {server}");
     }
     for (title, key) in [("Controller", "controllerVersion"), ("Adapter", "adapterVersion")] {
         if let Some(version) = get(&format!("/{key}/version")) {
             let keda =
                 get(&format!("/{key}/kedaVersion")).map_or(String::new(), |keda| format!("KEDA {keda}, "));
             let instance = get(&format!("/{key}/instance")).unwrap_or("?");
-            text.push_str(&format!("{title} Version: v{version} ({keda}{instance})\n"));
+            let _ = writeln!(text, "{title} Version: v{version} ({keda}{instance})");
         }
     }
     if let Some(deployment) = get("/installed/deployment") {
         let what = get("/installed/version")
             .or(get("/installed/image"))
             .unwrap_or("unknown");
-        text.push_str(&format!("Installed: {what} (Deployment {deployment})\n"));
+        let _ = writeln!(text, "Installed: {what} (Deployment {deployment})");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! The text of `explain`.
 
+use std::fmt::Write as _;
+
 use engine::explain::{self, Explanation};
 use engine::report::ObjectReport;
 use jiff::Timestamp;
@@ -51,9 +53,9 @@ fn paragraph(text: &mut String, heading: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    text.push_str(&format!("\n{heading}:\n"));
+    let _ = writeln!(text, "\n{heading}:");
     for line in lines {
-        text.push_str(&format!("  {line}\n"));
+        let _ = writeln!(text, "  {line}");
     }
 }
 

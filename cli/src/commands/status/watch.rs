@@ -1,6 +1,7 @@
 //! `status --watch`: in place on a terminal, changed rows appended elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt};
@@ -138,7 +139,7 @@ impl Screen {
             render(args, scope, seen)?
         };
         for note in &seen.notes {
-            text.push_str(&format!("\nnote: {note}\n"));
+            let _ = writeln!(text, "\nnote: {note}");
         }
         // A line that wraps or a table that scrolls could not be written over.
         let lines: Vec<String> = text
