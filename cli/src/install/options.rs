@@ -96,7 +96,7 @@ impl Options {
         };
         let reference = container.image.as_deref().and_then(split_image);
         if let Some((registry, _)) = reference {
-            options.registry = registry.to_owned();
+            registry.clone_into(&mut options.registry);
         }
         options.pull_policy = match container.image_pull_policy.as_deref() {
             Some("Always") => PullPolicy::Always,

@@ -175,16 +175,12 @@ impl Removal<'_> {
                 removed += usize::from(self.delete(manifest, true).await?);
             }
         }
-        for manifest in of("Deployment") {
-            removed += usize::from(self.delete(manifest, true).await?);
-        }
+        removed += self.delete_together(of("Deployment")).await?;
         for object in objects.iter().filter(|object| object.is_held_by_us()) {
             self.release(object).await?;
         }
         if !keep_crds {
-            for manifest in of("CustomResourceDefinition") {
-                removed += usize::from(self.delete(manifest, true).await?);
-            }
+            removed += self.delete_together(of("CustomResourceDefinition")).await?;
         }
         let first = [
             "Namespace",
@@ -239,24 +235,48 @@ impl Removal<'_> {
 
     /// Deletes an object and, if asked for, waits until it is gone. Returns whether it was there.
     async fn delete(&self, manifest: &Manifest, wait: bool) -> Result<bool, Failure> {
+        let Some(uid) = self.order(manifest, wait).await? else {
+            return Ok(false);
+        };
+        self.gone(manifest, &uid).await?;
+        Ok(true)
+    }
+
+    /// Deletes objects that do not depend on each other, then waits until all are gone. Returns how many were there.
+    async fn delete_together(&self, manifests: impl Iterator<Item = &Manifest>) -> Result<usize, Failure> {
+        let mut leaving = Vec::new();
+        for manifest in manifests {
+            if let Some(uid) = self.order(manifest, true).await? {
+                leaving.push((manifest, uid));
+            }
+        }
+        for (manifest, uid) in &leaving {
+            self.gone(manifest, uid).await?;
+        }
+        Ok(leaving.len())
+    }
+
+    /// Sends the deletion. Returns the uid to wait for, which is empty where there is nothing to wait for, or
+    /// nothing if the object is not there.
+    async fn order(&self, manifest: &Manifest, wait: bool) -> Result<Option<String>, Failure> {
         let shown = manifest.shown();
         self.doing(&format!("deleting {shown}"));
-        let api = api_of(self.client(), manifest);
         let parameters = if wait {
             DeleteParams::foreground()
         } else {
             DeleteParams::default()
         };
-        let answer = match api.delete(manifest.name(), &parameters).await {
-            Ok(answer) => answer,
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(false),
-            Err(error) => return Err(self.cluster.failed(&format!("delete {shown}"), error)),
-        };
-        if let Some(uid) = answer.left().and_then(|left| left.metadata.uid).filter(|_| wait) {
-            self.gone(&api, manifest, &uid).await?;
+        match api_of(self.client(), manifest)
+            .delete(manifest.name(), &parameters)
+            .await
+        {
+            Ok(answer) => {
+                let uid = answer.left().and_then(|left| left.metadata.uid).filter(|_| wait);
+                Ok(Some(uid.unwrap_or_default()))
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(self.cluster.failed(&format!("delete {shown}"), error)),
         }
-        self.cx.ui.data(&format!("{shown} deleted\n"))?;
-        Ok(true)
     }
 
     fn doing(&self, what: &str) {
@@ -265,17 +285,21 @@ impl Removal<'_> {
         }
     }
 
-    async fn gone(&self, api: &Api<DynamicObject>, manifest: &Manifest, uid: &str) -> Result<(), Failure> {
-        let gone = await_condition(api.clone(), manifest.name(), conditions::is_deleted(uid));
-        match timeout_at(self.deadline, gone).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::new(
-                exit::UNEXPECTED,
-                format!("cannot watch {} being deleted", manifest.shown()),
-            )
-            .because(error)),
-            Err(_) => Err(self.stuck(api, manifest).await),
+    /// Waits until an object is gone, and says that it is.
+    async fn gone(&self, manifest: &Manifest, uid: &str) -> Result<(), Failure> {
+        let (shown, api) = (manifest.shown(), api_of(self.client(), manifest));
+        if !uid.is_empty() {
+            let gone = await_condition(api.clone(), manifest.name(), conditions::is_deleted(uid));
+            match timeout_at(self.deadline, gone).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    let what = format!("cannot watch {shown} being deleted");
+                    return Err(Failure::new(exit::UNEXPECTED, what).because(error));
+                }
+                Err(_) => return Err(self.stuck(&api, manifest).await),
+            }
         }
+        self.cx.ui.data(&format!("{shown} deleted\n"))
     }
 
     /// Says what keeps an object from going away.
