@@ -140,7 +140,7 @@ async fn hpa_runs() -> Result<()> {
         }))
         .await?;
         // Below the minimum the HPA controller acts without any metric.
-        wait_for("three ready pods", Duration::from_secs(60), || async {
+        wait_for("three ready pods", Duration::from_mins(1), || async {
             let found = ns
                 .cluster()
                 .need("Deployment", ns.name(), "web")

@@ -4,6 +4,7 @@
 //! seconds that were waited while recording, a case waits for the state. A new case is a new entry there, no Rust.
 
 mod compare;
+mod compare_check;
 mod snapshot;
 mod steps;
 
@@ -50,6 +51,7 @@ pub(crate) fn tier() -> Tier {
         Ok(cases) => cases,
         Err(error) => return tier.case("recordings_can_be_read", || async { Err(error) }),
     };
+    tier = tier.case("comparison_counts_what_counts", compare_check::counts_what_counts);
     let mut waiting = Vec::new();
     for (name, steps) in cases {
         if let Some((_, part)) = NOT_YET.iter().find(|(case, _)| *case == name) {

@@ -291,7 +291,7 @@ async fn upgrade() -> Result<()> {
         let pod = &spec["template"]["spec"];
         ensure!(spec["replicas"] == 2, "{spec}");
         let wanted = format!("registry.example:5000/team/{image}:{version}");
-        ensure!(pod["containers"][0]["image"] == Value::from(wanted), "{pod}");
+        ensure!(pod["containers"][0]["image"] == wanted, "{pod}");
         ensure!(pod["imagePullSecrets"][0]["name"] == "registry", "{pod}");
     }
     Ok(())

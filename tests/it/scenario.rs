@@ -8,7 +8,7 @@ use harness::wait::{look, wait_for};
 use serde_json::{Value, json};
 
 /// A bound for a cluster that hangs; scaling takes a few seconds on an idle machine.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A Deployment of containers that do nothing, on the simulated nodes.
 pub(crate) fn deployment(name: &str, replicas: u32) -> Value {
@@ -35,7 +35,7 @@ pub(crate) fn deployment(name: &str, replicas: u32) -> Value {
 }
 
 /// A ScaledObject `so` on the Deployment `web` with one trigger and a quick pace, changed by `change`.
-pub(crate) fn scaled_object(trigger: Value, change: &Value) -> Value {
+pub(crate) fn scaled_object(trigger: &Value, change: &Value) -> Value {
     let mut spec = json!({
         "scaleTargetRef": {"name": "web"},
         "pollingInterval": 1,

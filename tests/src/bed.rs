@@ -16,7 +16,7 @@ use crate::process::Launch;
 use crate::target_dir;
 
 /// Long enough for a machine that builds something else meanwhile.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_mins(3);
 
 /// What the bed says of itself in `state.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -157,9 +157,12 @@ pub fn end_all() {
 
 /// Takes a bed down when it is dropped, and also when this process dies without dropping anything: a shell waits for the
 /// end of a pipe that only this process holds open.
-struct Guard(Arc<Mutex<Option<Child>>>);
+struct Guard(Shell);
 
-static GUARDS: LazyLock<Mutex<Vec<Arc<Mutex<Option<Child>>>>>> = LazyLock::new(Mutex::default);
+/// The shell that takes one bed down; none once it has.
+type Shell = Arc<Mutex<Option<Child>>>;
+
+static GUARDS: LazyLock<Mutex<Vec<Shell>>> = LazyLock::new(Mutex::default);
 
 impl Guard {
     fn new(dir: &Path) -> Result<Self> {

@@ -154,7 +154,7 @@ impl Cluster {
         let file = Kubeconfig::read_from(kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
         config.connect_timeout = Some(Duration::from_secs(10));
-        config.read_timeout = Some(Duration::from_secs(60));
+        config.read_timeout = Some(Duration::from_mins(1));
         Ok(Self {
             client: Client::try_from(config)?,
         })
@@ -185,8 +185,8 @@ impl Cluster {
         name: &str,
         patch: &Value,
     ) -> Result<Answer> {
-        let path = Kind::named(kind)?.path(namespace, Some(name));
-        self.write("PATCH", &path, "application/merge-patch+json", patch)
+        let url = Kind::named(kind)?.path(namespace, Some(name));
+        self.write("PATCH", &url, "application/merge-patch+json", patch)
             .await
     }
 

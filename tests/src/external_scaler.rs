@@ -115,7 +115,7 @@ impl ExternalScaler {
     pub async fn listened(&self, queue: &str) -> Result<()> {
         wait_for(
             format!("a push stream for {queue}"),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || async {
                 let found = self.queue(queue).await.map_err(|e| format!("{e:#}"))?;
                 look(found["streams"].as_u64() >= Some(1), || found.to_string())

@@ -57,7 +57,7 @@ pub async fn get(
         server.name
     );
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        request.extend([name, ": ", value, "\r\n"]);
     }
     stream.write_all((request + "\r\n").as_bytes()).await?;
     let mut bytes = Vec::new();

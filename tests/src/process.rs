@@ -217,7 +217,10 @@ pub fn installed(program: &str) -> bool {
         .any(|dir| dir.join(program).is_file())
 }
 
-static RUNNING: LazyLock<Mutex<Vec<(u32, Arc<Mutex<Child>>)>>> = LazyLock::new(Mutex::default);
+/// A child by its process id.
+type Running = (u32, Arc<Mutex<Child>>);
+
+static RUNNING: LazyLock<Mutex<Vec<Running>>> = LazyLock::new(Mutex::default);
 
 type Fork = (Command, Sender<std::io::Result<Child>>);
 

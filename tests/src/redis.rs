@@ -12,7 +12,7 @@ use crate::pki::Pair;
 use crate::process::{Launch, Process, installed};
 use crate::wait::{look, wait_for};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How a server wants to be spoken to.
 #[derive(Clone, Debug, Default)]
@@ -273,15 +273,14 @@ impl Sentinel {
         let port = free_port();
         let folder = dir.join(format!("redis-{port}"));
         std::fs::create_dir_all(&folder)?;
-        let mut config = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {replicaof} 1\n",
+        let auth = access.password.as_ref().map_or_else(String::new, |password| {
+            format!("sentinel auth-pass {name} {password}\n")
+        });
+        let config = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {replicaof} 1\n\
+             sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n{auth}",
             folder.display()
         );
-        config +=
-            &format!("sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n");
-        if let Some(password) = &access.password {
-            config += &format!("sentinel auth-pass {name} {password}\n");
-        }
         let file = folder.join("sentinel.conf");
         std::fs::write(&file, config)?;
         let process = Launch::new("redis", "redis-server", &folder)

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
@@ -27,7 +26,7 @@ async fn metric(ns: &Namespace, source: &Source) -> Result<String> {
     ns.create_object(&deployment("web", 1)).await?;
     let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
     ns.create_object(&scaled_object(
-        json!({"type": "metrics-api", "metadata": metadata}),
+        &json!({"type": "metrics-api", "metadata": metadata}),
         &json!({}),
     ))
     .await?;
@@ -240,7 +239,7 @@ pub(crate) async fn discovery() -> Result<()> {
     );
     wait_for(
         "the OpenAPI of the group in the API server's own",
-        Duration::from_secs(60),
+        DEADLINE,
         || async {
             let index = bed
                 .cluster()

@@ -35,8 +35,7 @@ pub(crate) async fn wrong_manifest() -> Result<()> {
     for (name, trigger, words) in cases {
         with_namespace(bed, &format!("wrong-{name}"), async |ns| {
             ns.create_object(&deployment("web", 1)).await?;
-            ns.create_object(&scaled_object(trigger.clone(), &json!({})))
-                .await?;
+            ns.create_object(&scaled_object(trigger, &json!({}))).await?;
             let ready = condition_is(ns, "Ready", "False").await?;
             for word in *words {
                 ensure!(
@@ -72,7 +71,7 @@ pub(crate) async fn later_version() -> Result<()> {
     for (name, part, spec) in parts {
         with_namespace(bed, &format!("later-{name}"), async |ns| {
             ns.create_object(&deployment("web", 1)).await?;
-            ns.create_object(&scaled_object(trigger.clone(), spec)).await?;
+            ns.create_object(&scaled_object(&trigger, spec)).await?;
             wait_for(format!("a Ready message that names {part}"), DEADLINE, || async {
                 let found = ns
                     .cluster()
@@ -107,7 +106,7 @@ pub(crate) async fn later_version() -> Result<()> {
 /// A controller's launch under another name and on other ports.
 fn elsewhere(keda: &Keda, name: &str) -> Launch {
     let mut launch = keda.controller_launch();
-    launch.name = name.to_owned();
+    name.clone_into(&mut launch.name);
     let ports = keda.ports();
     for port in [
         ports.metrics_service,
@@ -191,7 +190,7 @@ pub(crate) async fn port_in_use() -> Result<()> {
         launch.args.retain(|a| !a.starts_with(&format!("--{flag}")));
         launch.args.push(format!("--{flag}={address}"));
         let process = launch.start()?;
-        let status = process.exited(Duration::from_secs(60)).await?;
+        let status = process.exited(Duration::from_mins(1)).await?;
         let log = process.log_tail(40);
         ensure!(
             !status.success() && log.contains(&address) && log.contains(flag),

@@ -74,7 +74,7 @@ async fn object(ns: &Namespace, source: &Source) -> Result<()> {
     ns.create_object(&deployment("web", 0)).await?;
     let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
     ns.create_object(&scaled_object(
-        json!({"type": "metrics-api", "metadata": metadata}),
+        &json!({"type": "metrics-api", "metadata": metadata}),
         &json!({}),
     ))
     .await?;

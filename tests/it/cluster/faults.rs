@@ -42,7 +42,7 @@ async fn workload(ns: &Namespace, source: &Source) -> Result<()> {
     ns.create_object(&deployment("web", 0)).await?;
     let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
     ns.create_object(&scaled_object(
-        json!({"type": "metrics-api", "metadata": metadata}),
+        &json!({"type": "metrics-api", "metadata": metadata}),
         &json!({}),
     ))
     .await?;
@@ -152,7 +152,7 @@ pub(crate) async fn wrong_certificate() -> Result<()> {
     std::fs::write(dir.join("tls.crt"), &pair.crt)?;
     std::fs::write(dir.join("tls.key"), &pair.key)?;
     let mut launch = keda.adapter_launch();
-    launch.name = "adapter-strangers".to_owned();
+    "adapter-strangers".clone_into(&mut launch.name);
     let dir_text = dir.display().to_string();
     let certs = keda.certs().display().to_string();
     launch.args = launch.args.iter().map(|a| a.replace(&certs, &dir_text)).collect();

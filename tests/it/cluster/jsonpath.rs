@@ -45,7 +45,7 @@ pub(crate) async fn as_kubectl() -> Result<()> {
         for key in ["a", "b"] {
             let metadata = json!({"url": source.url(key), "valueLocation": "value", "targetValue": "10"});
             let mut object = scaled_object(
-                json!({"type": "metrics-api", "metadata": metadata}),
+                &json!({"type": "metrics-api", "metadata": metadata}),
                 &json!({"pollingInterval": 3600}),
             );
             if key == "b" {

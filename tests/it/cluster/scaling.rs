@@ -37,7 +37,7 @@ pub(crate) async fn redis_list() -> Result<()> {
         .await?;
         let metadata = json!({"address": redis.address(), "listName": "jobs", "listLength": "5"});
         let trigger = json!({"type": "redis", "metadata": metadata, "authenticationRef": {"name": "redis"}});
-        ns.create_object(&scaled_object(trigger, &json!({}))).await?;
+        ns.create_object(&scaled_object(&trigger, &json!({}))).await?;
         condition_is(ns, "Active", "False").await?;
         replicas(ns, 0).await?;
         redis.push("jobs", 18)?;
@@ -60,7 +60,7 @@ pub(crate) async fn metrics_api() -> Result<()> {
         web["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "WHERE", "value": source.url("queue")}]);
         ns.create_object(&web).await?;
         let metadata = json!({"url": source.url("queue"), "valueLocation": "value", "targetValue": "2.5", "activationTargetValue": "4"});
-        ns.create_object(&scaled_object(json!({"type": "metrics-api", "metadata": metadata}), &json!({}))).await?;
+        ns.create_object(&scaled_object(&json!({"type": "metrics-api", "metadata": metadata}), &json!({}))).await?;
         condition_is(ns, "Ready", "True").await?;
         // At the activation value it must stay at zero; a read after the change proves that it was seen.
         source.set("queue", Answer::Value(4.0));
@@ -85,7 +85,7 @@ pub(crate) async fn external() -> Result<()> {
     with_namespace(bed, "external", async |ns| {
         ns.create_object(&deployment("web", 0)).await?;
         ns.create_object(&scaled_object(
-            external_trigger("external", &scaler, "q"),
+            &external_trigger("external", &scaler, "q"),
             &json!({}),
         ))
         .await?;
@@ -111,7 +111,7 @@ pub(crate) async fn external_push() -> Result<()> {
         // No second poll comes within this test: what activates is the push.
         let slow = json!({"pollingInterval": 3600});
         ns.create_object(&scaled_object(
-            external_trigger("external-push", &scaler, "q"),
+            &external_trigger("external-push", &scaler, "q"),
             &slow,
         ))
         .await?;
@@ -138,7 +138,7 @@ pub(crate) async fn redis_gone_and_back() -> Result<()> {
         ns.create_object(&deployment("web", 0)).await?;
         let metadata = json!({"address": redis.address(), "listName": "jobs", "listLength": "5"});
         ns.create_object(&scaled_object(
-            json!({"type": "redis", "metadata": metadata}),
+            &json!({"type": "redis", "metadata": metadata}),
             &json!({}),
         ))
         .await?;

@@ -16,7 +16,7 @@ use super::compare::{self, Scene};
 use super::snapshot;
 
 /// A bound for a cluster that hangs; every recorded state was reached within 50 seconds at KEDA's pace.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// One step of a recording.
 #[derive(Debug, Deserialize)]

@@ -69,7 +69,7 @@ pub(crate) async fn pushes() -> Result<()> {
     let next = tokio::spawn(async move { events.next().await });
     scaler.listened("q").await?;
     scaler.push("q").await?;
-    match tokio::time::timeout(Duration::from_secs(60), next).await?? {
+    match tokio::time::timeout(Duration::from_mins(1), next).await?? {
         Some(PushEvent::Active) => Ok(()),
         other => bail!("{other:?} came instead of the push"),
     }

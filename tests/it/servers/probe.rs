@@ -10,7 +10,7 @@ use harness::wait::{look, wait_for};
 use scalers::{Built, Connect, Pool, ScalerError, TriggerInput};
 
 /// A bound for a server that does not come back.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// One trigger and its pool.
 pub(crate) struct Probe {

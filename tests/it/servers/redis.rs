@@ -253,7 +253,7 @@ pub(crate) async fn cluster_with_tls() -> Result<()> {
         },
     )
     .await?;
-    let hosts = vec!["127.0.0.1"; 3].join(",");
+    let hosts = ["127.0.0.1"; 3].join(",");
     let ports = cluster
         .nodes
         .iter()
