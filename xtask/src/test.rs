@@ -74,7 +74,8 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
 
 /// Format, layers, lints and generated files: each counts as one check.
 fn lint_checks(steps: &Steps) -> tally::Counts {
-    let checks: [(&str, fn() -> anyhow::Result<()>); 4] = [
+    type Check = fn() -> anyhow::Result<()>;
+    let checks: [(&str, Check); 4] = [
         ("layers between the crates", deps::check),
         ("format of Rust and Go", lint::format),
         ("clippy", lint::clippy),
