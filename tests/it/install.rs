@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use harness::bed::{self, Bed};
 use harness::tier::Tier;
 use harness::{keda, workspace};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 static BED: OnceCell<Mutex<Bed>> = OnceCell::const_new();

@@ -130,11 +130,7 @@ pub fn run(tiers: Vec<Tier>) -> ExitCode {
     let mut notes = Vec::new();
     let mut trials = Vec::new();
     for mut tier in tiers {
-        absent.extend(
-            tier.missing
-                .iter()
-                .map(|reason| format!("{}: {reason}", tier.name)),
-        );
+        absent.extend(tier.missing.iter().map(|reason| (tier.name, reason.clone())));
         notes.append(&mut tier.notes);
         trials.extend(tier.trials(&counts));
     }
@@ -154,7 +150,7 @@ pub fn run(tiers: Vec<Tier>) -> ExitCode {
     }
 }
 
-fn report(counts: &BTreeMap<&'static str, Count>, absent: &[String], notes: &[String]) {
+fn report(counts: &BTreeMap<&'static str, Count>, absent: &[(&str, String)], notes: &[String]) {
     let mut out = std::io::stdout().lock();
     let mut lines: Vec<String> = notes.to_vec();
     lines.extend(counts.iter().map(|(tier, c)| {
@@ -164,7 +160,9 @@ fn report(counts: &BTreeMap<&'static str, Count>, absent: &[String], notes: &[St
         )
     }));
     if counts.values().any(|c| c.skipped > 0) {
-        lines.extend(absent.iter().map(|reason| format!("skipped {reason}")));
+        let skipped = |tier: &str| counts.get(tier).is_some_and(|c| c.skipped > 0);
+        let absent = absent.iter().filter(|(tier, _)| skipped(tier));
+        lines.extend(absent.map(|(tier, reason)| format!("skipped {tier}: {reason}")));
         if in_ci() {
             lines.push("error: with CI=true nothing may be skipped".to_owned());
         }

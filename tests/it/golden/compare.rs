@@ -164,7 +164,7 @@ fn normal(scene: &Scene, kind: &str, mut object: Value, side: Side) -> Value {
 }
 
 fn normal_status(scene: &Scene, status: &mut Value, side: Side) {
-    if let Some(time) = status.get_mut("lastActiveTime") {
+    if let Some(time) = status.get_mut("lastActiveTime").filter(|time| time.is_string()) {
         *time = Value::from("T");
     }
     if let Some(health) = status["health"].as_object_mut() {
