@@ -4,6 +4,7 @@ mod cluster;
 mod definitions;
 mod golden;
 mod install;
+mod node;
 mod scenario;
 mod servers;
 
@@ -17,5 +18,6 @@ fn main() -> ExitCode {
         cluster::tier(),
         cluster::faults(),
         install::tier(),
+        node::tier(),
     ])
 }

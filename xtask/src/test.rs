@@ -9,6 +9,7 @@
 mod node;
 mod tally;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -57,11 +58,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     built.context("cannot build the test bed")?;
     for tier in [Tier::Servers, Tier::Golden, Tier::Cluster] {
         if args.wants(tier) {
-            tally.add(tier, integration(tier, args)?);
+            tally.add(tier, integration(tier, args, &[])?);
         }
     }
     if args.wants(Tier::Node) {
-        tally.add(Tier::Node, node::run(&steps)?);
+        tally.add(Tier::Node, node::run(args, &steps)?);
     }
     let complete = args.only.is_empty() && args.filter.is_none();
     println!("\n{}", tally.table(complete)?);
@@ -120,7 +121,7 @@ fn unit(args: &TestArgs, steps: &Steps) -> anyhow::Result<tally::Counts> {
 }
 
 /// One tier of the integration tests: the tests below the module of its name.
-fn integration(tier: Tier, args: &TestArgs) -> anyhow::Result<tally::Counts> {
+fn integration(tier: Tier, args: &TestArgs, more: &[(&str, OsString)]) -> anyhow::Result<tally::Counts> {
     let filter = args
         .filter
         .clone()
@@ -139,7 +140,8 @@ fn integration(tier: Tier, args: &TestArgs) -> anyhow::Result<tally::Counts> {
         ])
         .arg(filter)
         .env("KEDA_BIN_DIR", binaries())
-        .env("INSTA_UPDATE", "no");
+        .env("INSTA_UPDATE", "no")
+        .envs(more.iter().cloned());
     for (name, path) in go::environment() {
         command.env(name, path);
     }

@@ -1,12 +1,14 @@
-//! The tier on a real node: the tests of the test bed, the demo as a user runs it, and the demo when its adapter is taken away.
+//! The tier on a real node: the tests of the test bed, those of `tests/it/node`, the demo as a user runs it, and the demo when its adapter is taken away.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::Context;
 
-use super::tally::Counts;
-use crate::go;
+use super::TestArgs;
+use super::tally::{Counts, Tier};
 use crate::steps::Steps;
+use crate::{cluster, go, images};
 
 /// One run of the demo, and how it must end.
 struct Run {
@@ -34,10 +36,23 @@ const RUNS: &[Run] = &[
     },
 ];
 
-/// Runs the demos; each counts as one test.
-pub(crate) fn run(steps: &Steps) -> anyhow::Result<Counts> {
+/// Where the tests find the images, and how they are named.
+fn images_environment() -> [(&'static str, OsString); 3] {
+    [
+        ("KEDA_IMAGES", cluster::root().join("target/images").into()),
+        ("KEDA_IMAGE_REGISTRY", images::LOCAL_REGISTRY.into()),
+        ("KEDA_IMAGE_TAG", images::TAG.into()),
+    ]
+}
+
+/// Runs the tests of the bed, those on its real node, and the demos, each of which counts as one test.
+pub(crate) fn run(args: &TestArgs, steps: &Steps) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
     (counts.passed, counts.failed) = steps.run("the test bed itself", go::test_bed)?;
+    steps.run("images", || {
+        images::build(&super::binaries(), images::LOCAL_REGISTRY)
+    })?;
+    counts += super::integration(Tier::Node, args, &images_environment())?;
     for run in RUNS {
         let program = std::env::current_exe().context("cannot find this program")?;
         let result = steps.run(run.what, || {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
@@ -56,6 +57,13 @@ pub(crate) struct Counts {
     pub(crate) failed: usize,
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
 /// The fewest tests that each tier may run; raised by the commit that adds tests.
 const MINIMUM: &str = include_str!("../../../tests/minimum.json");
 
@@ -67,9 +75,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn add(&mut self, tier: Tier, counts: Counts) {
-        let entry = self.tiers.entry(tier).or_default();
-        entry.passed += counts.passed;
-        entry.failed += counts.failed;
+        *self.tiers.entry(tier).or_default() += counts;
     }
 
     pub(crate) fn passed(&self) -> usize {
@@ -137,8 +143,7 @@ pub(crate) fn count(mut command: Command) -> anyhow::Result<Counts> {
         let line = line.context("cannot read what the tests print")?;
         println!("{line}");
         if let Some(found) = result_line(&line) {
-            counts.passed += found.passed;
-            counts.failed += found.failed;
+            counts += found;
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
