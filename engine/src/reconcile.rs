@@ -27,6 +27,7 @@ use crate::condition;
 use crate::desired::TargetRef;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventType, reason};
+use crate::hpa_spec::is_owned;
 use crate::metric::TriggerMetrics;
 use crate::pause::Pause;
 use crate::status::StatusPatch;
@@ -82,7 +83,10 @@ impl Phase {
 
     /// Whether the HPAs have to be read.
     pub fn needs_hpa(&self) -> bool {
-        matches!(self, Self::Run | Self::Paused(_))
+        matches!(
+            self,
+            Self::Run | Self::Paused(_) | Self::Finalize { restore: true }
+        )
     }
 
     /// Whether the triggers have to be built.
@@ -232,6 +236,16 @@ impl Plan {
             (_, None, _) => Vec::new(),
         }
     }
+}
+
+/// Takes away the HPAs that are this object's own.
+fn delete_own_hpas(object: &ScaledObject, seen: &Seen) -> impl Iterator<Item = Action> {
+    let uid = object.metadata.uid.clone().unwrap_or_default();
+    let own = seen.hpas.iter().filter(move |(_, live)| is_owned(live, &uid));
+    own.map(|(name, live)| Action::DeleteHpa {
+        name: name.clone(),
+        uid: live.metadata.uid.clone(),
+    })
 }
 
 /// The finalizer and the label, if the object lacks one of them.

@@ -75,7 +75,7 @@ impl Node {
             images,
             wrong_tag: String::new(),
         };
-        let missing = node.install(&["--image-tag=0.0.0-missing", "--wait", "--timeout=20s"])?;
+        let missing = node.install(&["--image-tag=0.0.0-missing", "--wait", "--timeout=40s"])?;
         ensure!(
             !missing.status.success(),
             "an image that is not there was installed"

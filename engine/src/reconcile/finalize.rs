@@ -2,12 +2,13 @@
 
 use crds::ScaledObject;
 
-use super::{Outcome, Plan, Seen, Target, push_stop, scale_target};
+use super::{Outcome, Plan, Seen, Target, delete_own_hpas, push_stop, scale_target};
 use crate::action::{Action, ObjectPatch};
 use crate::desired::authentications;
 use crate::event::Event;
 
-/// Plans the reconcile; the HPA goes by garbage collection.
+/// Plans the reconcile. The HPA goes by garbage collection, unless replicas are put back: then it goes first, because an
+/// HPA that lives on would scale the target once more by its last metrics.
 pub(super) fn plan(object: &ScaledObject, seen: &Seen, restore: bool) -> Plan {
     let mut actions = Vec::new();
     push_stop(&mut actions, seen);
@@ -18,6 +19,7 @@ pub(super) fn plan(object: &ScaledObject, seen: &Seen, restore: bool) -> Plan {
     if let (true, Some(to), Target::Found { gvkr, replicas }) = (restore, original, &seen.target)
         && *replicas != to
     {
+        actions.extend(delete_own_hpas(object, seen));
         actions.push(Action::SetScale {
             target: scale_target(object, gvkr),
             from: *replicas,

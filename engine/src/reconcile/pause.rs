@@ -4,12 +4,11 @@ use crds::{ConditionType, ScaledObject, find_condition};
 
 use super::run::is_paused;
 use super::{
-    Outcome, Plan, Seen, Target, adopt, condition, conditions, failed, push_ready_event, push_status,
-    push_stop, scale_target, target_error,
+    Outcome, Plan, Seen, Target, adopt, condition, conditions, delete_own_hpas, failed, push_ready_event,
+    push_status, push_stop, scale_target, target_error,
 };
 use crate::action::Action;
 use crate::event::Event;
-use crate::hpa_spec::is_owned;
 use crate::pause::Pause;
 use crate::status::StatusPatch;
 use crate::validate::Step;
@@ -26,15 +25,7 @@ pub(super) fn plan(object: &ScaledObject, seen: &Seen, pause: Pause) -> Plan {
         actions.push(Action::Emit(Event::paused()));
     }
     push_stop(&mut actions, seen);
-    let uid = object.metadata.uid.clone().unwrap_or_default();
-    for (name, live) in &seen.hpas {
-        if is_owned(live, &uid) {
-            actions.push(Action::DeleteHpa {
-                name: name.clone(),
-                uid: live.metadata.uid.clone(),
-            });
-        }
-    }
+    actions.extend(delete_own_hpas(object, seen));
     let mut status = StatusPatch {
         paused_replicas: Some(pause.replicas().into()),
         ..StatusPatch::default()

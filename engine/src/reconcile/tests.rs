@@ -53,7 +53,7 @@ fn only_what_is_needed_is_observed() {
     assert_eq!(needs(Phase::Paused(Pause::Full)), (false, true, false));
     assert_eq!(needs(Phase::Paused(Pause::At(1))), (true, true, false));
     assert_eq!(needs(Phase::Finalize { restore: false }), (false, false, false));
-    assert_eq!(needs(Phase::Finalize { restore: true }), (true, false, false));
+    assert_eq!(needs(Phase::Finalize { restore: true }), (true, true, false));
     assert_eq!(needs(Phase::Gone), (false, false, false));
 }
 

@@ -212,7 +212,10 @@ fn deletion_puts_back_the_replicas() {
         (Some(0), Some(3))
     );
     world.merge(&json!({ "metadata": { "deletionTimestamp": "2026-01-01T02:00:00Z" } }));
+    assert_eq!(world.hpas.len(), 1);
     world.reconcile();
+    // An HPA that outlived the object would scale the target once more.
+    assert!(world.hpas.is_empty());
     assert_eq!(world.replicas(), Some(3));
     assert!(world.object.is_none() && world.running.is_none());
     assert_eq!(world.events.last().unwrap().note, "ScaledObject was deleted");
