@@ -66,6 +66,8 @@ pub(crate) enum Work {
     ScaledJob(ObjectKey),
     /// A CloudEventSource, which this version only answers.
     CloudEventSource(ObjectKey),
+    /// A ClusterCloudEventSource, which this version only answers.
+    ClusterCloudEventSource(ObjectKey),
 }
 
 /// Everything that the leader's tasks share.

@@ -37,6 +37,10 @@ pub(crate) async fn reconcile(operator: &Arc<Operator>, work: &Work) {
         ),
         Work::ScaledJob(key) => ("scaledjob", later::scaled_job(operator, key).await),
         Work::CloudEventSource(key) => ("cloudeventsource", later::cloud_event_source(operator, key).await),
+        Work::ClusterCloudEventSource(key) => (
+            "clustercloudeventsource",
+            later::cluster_cloud_event_source(operator, key).await,
+        ),
     };
     match verdict {
         Verdict::Done => {

@@ -40,6 +40,8 @@ pub(crate) struct Caches {
     pub(crate) scaled_jobs: Arc<Cache<Later<crds::ScaledJob>>>,
     /// Every CloudEventSource, by metadata.
     pub(crate) cloud_event_sources: Arc<Cache<Later<crds::CloudEventSource>>>,
+    /// Every ClusterCloudEventSource, by metadata.
+    pub(crate) cluster_cloud_event_sources: Arc<Cache<Later<crds::ClusterCloudEventSource>>>,
 }
 
 impl Caches {
@@ -52,6 +54,7 @@ impl Caches {
             cluster_auths: Cache::new(1),
             scaled_jobs: Cache::new(watches),
             cloud_event_sources: Cache::new(watches),
+            cluster_cloud_event_sources: Cache::new(1),
         }
     }
 
@@ -165,6 +168,15 @@ fn open_later(watch: &Watch<'_>, objects: &watcher::Config) {
             },
         );
     }
+    watch.start(
+        &caches.cluster_cloud_event_sources,
+        Api::all(client.clone()),
+        selected(None, None),
+        "ClusterCloudEventSource",
+        |operator, change| {
+            later_changed(operator, change, Work::ClusterCloudEventSource);
+        },
+    );
 }
 
 fn selected(selector: Option<&str>, and: Option<&str>) -> watcher::Config {

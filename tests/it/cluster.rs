@@ -35,6 +35,7 @@ pub(crate) fn tier() -> Tier {
             bad_input::wrong_manifest,
         )
         .case("part_of_a_later_version_is_named", bad_input::later_version)
+        .case("kind_of_a_later_version_is_answered", bad_input::later_kinds)
         .case(
             "unreachable_api_server_is_named",
             bad_input::unreachable_api_server,

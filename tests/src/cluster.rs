@@ -64,6 +64,18 @@ const KINDS: &[Kind] = &[
     kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
     kind("events.k8s.io/v1", "Event", "events", true),
     kind(
+        "eventing.keda.sh/v1alpha1",
+        "CloudEventSource",
+        "cloudeventsources",
+        true,
+    ),
+    kind(
+        "eventing.keda.sh/v1alpha1",
+        "ClusterCloudEventSource",
+        "clustercloudeventsources",
+        false,
+    ),
+    kind(
         "keda.sh/v1alpha1",
         "ClusterTriggerAuthentication",
         "clustertriggerauthentications",

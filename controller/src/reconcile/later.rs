@@ -1,5 +1,6 @@
 //! Kinds that this version does not work on yet: they get a condition and an Event that say so, never silence.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use engine::action::Action;
@@ -7,16 +8,18 @@ use engine::desired::ObjectKey;
 use engine::event::{Event, EventType, reason};
 use engine::reconcile::{JOB_NOT_YET, scaled_job as plan_scaled_job};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use kube::api::Api;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{PATIENT, Verdict};
 use crate::execute::{code, refused};
 use crate::operator::Operator;
 
-/// What a CloudEventSource is told.
-const SOURCE_NOT_YET: &str = "`CloudEventSource` is not in this version yet: no CloudEvents are sent";
+/// What a CloudEventSource and a ClusterCloudEventSource are told.
+const SOURCE_NOT_YET: &str = "CloudEvents are not in this version yet: none is sent";
 
 /// Answers a ScaledJob.
 pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
@@ -65,24 +68,45 @@ pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Ver
 
 /// Answers a CloudEventSource, once a change.
 pub(super) async fn cloud_event_source(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
-    let Some(seen) = operator.caches.cloud_event_sources.get(key) else {
+    let api: Api<crds::CloudEventSource> = Api::namespaced(operator.client.clone(), &key.namespace);
+    let seen = operator.caches.cloud_event_sources.get(key);
+    answer_source(operator, key, &api, seen.map(|object| object.metadata.clone())).await
+}
+
+/// Answers a ClusterCloudEventSource, once a change.
+pub(super) async fn cluster_cloud_event_source(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
+    let api: Api<crds::ClusterCloudEventSource> = Api::all(operator.client.clone());
+    let seen = operator.caches.cluster_cloud_event_sources.get(key);
+    answer_source(operator, key, &api, seen.map(|object| object.metadata.clone())).await
+}
+
+/// Writes the condition and the Event of a source that was seen with this metadata.
+async fn answer_source<K>(
+    operator: &Arc<Operator>,
+    key: &ObjectKey,
+    api: &Api<K>,
+    seen: Option<ObjectMeta>,
+) -> Verdict
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let Some(metadata) = seen else {
         return Verdict::Done;
     };
     let regarding = ObjectReference {
-        api_version: Some("eventing.keda.sh/v1alpha1".to_owned()),
-        kind: Some("CloudEventSource".to_owned()),
-        namespace: Some(key.namespace.clone()),
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: metadata.namespace,
         name: Some(key.name.clone()),
-        uid: seen.metadata.uid.clone(),
-        resource_version: seen.metadata.resource_version.clone(),
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
         ..ObjectReference::default()
     };
-    let api: Api<crds::CloudEventSource> = Api::namespaced(operator.client.clone(), &key.namespace);
     let condition = serde_json::json!({
         "type": "Active", "status": "False", "reason": "CloudEventSourceFailed", "message": SOURCE_NOT_YET,
     });
     let patch = serde_json::json!({ "status": { "conditions": [condition] } });
-    match operator.writer.patch_status(&api, &key.name, &patch).await {
+    match operator.writer.patch_status(api, &key.name, &patch).await {
         Ok(_) => {}
         Err(error) if code(&error) == Some(404) => return Verdict::Done,
         Err(error) => return later(key, error),

@@ -103,6 +103,50 @@ pub(crate) async fn later_version() -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn later_kinds() -> Result<()> {
+    let (bed, _) = Keda::shared().await?;
+    let job = json!({
+        "jobTargetRef": { "template": { "spec": { "containers": [{ "name": "main", "image": "main" }] } } },
+        "triggers": [{ "type": "cron", "metadata": {} }],
+    });
+    let events = json!({ "destination": { "http": { "uri": "http://127.0.0.1:1/" } } });
+    let kinds = [
+        ("keda.sh/v1alpha1", "ScaledJob", "Ready", &job),
+        ("eventing.keda.sh/v1alpha1", "CloudEventSource", "Active", &events),
+        (
+            "eventing.keda.sh/v1alpha1",
+            "ClusterCloudEventSource",
+            "Active",
+            &events,
+        ),
+    ];
+    with_namespace(bed, "later-kinds", async |ns| {
+        // The namespace's name is unique: so is that of an object that lives in none.
+        let name = ns.name();
+        for (version, kind, condition, spec) in kinds {
+            let object =
+                json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name }, "spec": spec });
+            ns.cluster().create(name, &object).await?;
+            wait_for(format!("an answer to a {kind}"), DEADLINE, || async {
+                let found = ns.cluster().need(kind, name, name).await;
+                let found = found.map_err(|e| format!("{e:#}"))?;
+                let said = harness::keda::condition(&found, condition)
+                    .cloned()
+                    .unwrap_or_default();
+                let named = said["message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .contains("not in this version yet");
+                look(named && said["status"] == "False", || said.to_string())
+            })
+            .await?;
+            ns.cluster().delete(kind, name, name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// A controller's launch under another name and on other ports.
 fn elsewhere(keda: &Keda, name: &str) -> Launch {
     let mut launch = keda.controller_launch();
