@@ -177,8 +177,13 @@ async fn explain() -> Result<()> {
 
 async fn version() -> Result<()> {
     let node = Node::shared().await?;
-    let said = succeeded(&node.keda(&["version"])?)?;
-    for part in ["ontroller", "dapter"] {
+    let output = node.keda(&["version"])?;
+    let said = format!(
+        "{}{}",
+        succeeded(&output)?,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for part in ["Controller Version", "Adapter Version"] {
         let line = said
             .lines()
             .find(|line| line.contains(part))

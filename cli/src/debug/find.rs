@@ -80,7 +80,7 @@ pub(super) async fn controller_pod(cluster: &Cluster, namespace: &str) -> Result
     }
 }
 
-/// Every pod of the adapter.
+/// Every pod of the adapter that serves: neither one that goes, nor one that did not start, has anybody to ask.
 pub(super) async fn adapter_pods(cluster: &Cluster, namespace: &str) -> Result<Vec<String>, Failure> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
     let labelled = ListParams::default().labels("app=keda-metrics-apiserver");
@@ -93,7 +93,20 @@ pub(super) async fn adapter_pods(cluster: &Cluster, namespace: &str) -> Result<V
             namespace,
         )
     })?;
-    Ok(found.iter().map(ResourceExt::name_any).collect())
+    Ok(found
+        .iter()
+        .filter(|pod| serves(pod))
+        .map(ResourceExt::name_any)
+        .collect())
+}
+
+fn serves(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
+    pod.metadata.deletion_timestamp.is_none() && ready.any(|condition| condition.status == "True")
 }
 
 /// A failed request on the way to the debug API. A missing right is named with the commands that grant it.
@@ -135,5 +148,27 @@ fn is_upgrade_refusal(error: &kube::Error) -> bool {
             code.as_u16() == 403
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(pod: serde_json::Value, expected: bool) {
+        assert_eq!(serves(&serde_json::from_value(pod).unwrap()), expected);
+    }
+
+    #[test]
+    fn only_a_ready_pod_that_stays_is_asked() {
+        let status = |ready: &str| json!({ "conditions": [{ "type": "Ready", "status": ready }] });
+        check(json!({ "metadata": {}, "status": status("True") }), true);
+        check(json!({ "metadata": {}, "status": status("False") }), false);
+        check(json!({ "metadata": {} }), false);
+        let going = json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" });
+        check(json!({ "metadata": going, "status": status("True") }), false);
     }
 }
