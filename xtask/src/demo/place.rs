@@ -35,15 +35,17 @@ impl Place {
                 packages::install_for_images()
             }
         })?;
-        let beds = std::thread::spawn(move || if own { go::build_all(&Steps::new()) } else { Ok(()) });
+        // The test bed's binary also builds the images, so a cluster of the user's needs it, too.
+        let programs = std::thread::spawn(|| go::build_all(&Steps::new()));
         steps.run("build kubectl-keda, controller, adapter and worker", || {
             cargo(&["build", "--quiet", "--profile", "bed", "--workspace", "--bins"])
         })?;
+        programs
+            .join()
+            .map_err(|_| anyhow::anyhow!("the build of the test bed panicked"))??;
         let images = steps.run("build the images", || {
             images::build(&test::binaries(), registry(args))
         })?;
-        beds.join()
-            .map_err(|_| anyhow::anyhow!("the build of the test bed panicked"))??;
         let cli = test::binaries().join("kubectl-keda");
         let mut place = Self {
             bed: None,
