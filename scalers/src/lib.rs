@@ -36,6 +36,6 @@ pub use error::{Cause, ScalerError};
 pub use input::{AuthParams, ContainerEnv, ObjectKey, TriggerInput};
 pub use metadata::{Field, Kind, Origin, TriggerMetadata};
 pub use pool::{ConnectionReport, Pool, PushEvent};
-pub use scaler::{OtherKeys, ScalerType};
+pub use scaler::{Offer, OtherKeys, ScalerType};
 pub use secret::Secret;
 pub use tls::Roots;

@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::built::Built;
 use crate::connect::Connect;
-use crate::scaler::{Checked, ErasedTrigger, Pushed, Source};
+use crate::scaler::{Checked, ErasedTrigger, Offer, Pushed, Source};
 use crate::source::external::ExternalScaler;
 use crate::source::http::Http;
 use crate::source::redis::Redis;
@@ -36,12 +36,31 @@ use crate::{ScalerError, tls};
 pub use held::ConnectionReport;
 pub(crate) use held::{Opener, Shelf};
 
-/// Every shelf, one for each type of source.
-#[derive(Default)]
-pub(crate) struct Shelves {
-    pub(crate) external: Shelf<ExternalScaler>,
-    pub(crate) http: Shelf<Http>,
-    pub(crate) redis: Shelf<Redis>,
+/// Declares the shelves, one for each type of source.
+macro_rules! shelves {
+    ($($shelf:ident: $source:ty,)+) => {
+        /// Every shelf, one for each type of source.
+        #[derive(Default)]
+        pub(crate) struct Shelves {
+            $(pub(crate) $shelf: Shelf<$source>,)+
+        }
+
+        impl Shelves {
+            fn report(&self, reports: &mut Vec<ConnectionReport>) {
+                $(self.$shelf.report(reports);)+
+            }
+
+            fn close_idle(&self, idle: Duration) {
+                $(self.$shelf.close_idle(idle);)+
+            }
+        }
+    };
+}
+
+shelves! {
+    external: ExternalScaler,
+    http: Http,
+    redis: Redis,
 }
 
 /// Asks sources on behalf of triggers. Cheap to clone; all clones share the connections.
@@ -133,17 +152,19 @@ impl Pool {
         Some(events.boxed())
     }
 
+    /// What the source of a trigger has that the trigger could name: topics, queues, lists. Empty for types that cannot say.
+    pub async fn inventory(&self, built: &Built) -> Result<Vec<Offer>, ScalerError> {
+        let Checked::External(trigger) = &built.checked else {
+            return Ok(Vec::new());
+        };
+        self.within(&**trigger, trigger.inventory(self, &built.user))
+            .await
+    }
+
     /// Every source that is held, with its figures.
     pub fn connections(&self) -> Vec<ConnectionReport> {
-        let Shelves {
-            external,
-            http,
-            redis,
-        } = &self.inner.shelves;
         let mut reports = Vec::new();
-        external.report(&mut reports);
-        http.report(&mut reports);
-        redis.report(&mut reports);
+        self.inner.shelves.report(&mut reports);
         reports.sort_by(|a, b| {
             (a.protocol, &a.endpoint, &a.credential).cmp(&(b.protocol, &b.endpoint, &b.credential))
         });
@@ -164,7 +185,7 @@ impl Pool {
             // The only error is the abort itself.
             let _ = task.await;
         }
-        self.inner.retain(Duration::ZERO);
+        self.inner.shelves.close_idle(Duration::ZERO);
     }
 
     /// Holds a reading to its deadline.
@@ -209,25 +230,12 @@ impl Pool {
     }
 }
 
-impl Inner {
-    fn retain(&self, idle: Duration) {
-        let Shelves {
-            external,
-            http,
-            redis,
-        } = &self.shelves;
-        external.close_idle(idle);
-        http.close_idle(idle);
-        redis.close_idle(idle);
-    }
-}
-
 /// Closes sources that nobody has asked for a while; ends with the pool.
 async fn sweep(pool: Weak<Inner>, idle: Duration) {
     let pause = (idle / 4).max(Duration::from_millis(10));
     loop {
         tokio::time::sleep(pause).await;
         let Some(inner) = pool.upgrade() else { return };
-        inner.retain(idle);
+        inner.shelves.close_idle(idle);
     }
 }

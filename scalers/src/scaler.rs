@@ -94,6 +94,17 @@ impl From<f64> for Reading {
     }
 }
 
+/// Something that a live source has and a trigger could name; `kubectl keda scaffold --live` offers it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offer {
+    /// The setting that would name it, such as `topic`.
+    pub parameter: &'static str,
+    /// What to write there.
+    pub value: String,
+    /// What the source says about it, such as `12 partitions`; may be empty.
+    pub note: String,
+}
+
 /// What a push source says without being asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Pushed {
@@ -135,6 +146,16 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
 
     /// Reads the answer to [`Trigger::specs_question`].
     fn read_specs(&self, _answer: &<Self::Source as Source>::Answer) -> Result<Vec<Metric>, ScalerError> {
+        Ok(Vec::new())
+    }
+
+    /// The question that lists what the source has, for those who are still writing the trigger.
+    fn inventory_question(&self) -> Option<<Self::Source as Source>::Question> {
+        None
+    }
+
+    /// Reads the answer to [`Trigger::inventory_question`].
+    fn read_inventory(&self, _answer: &<Self::Source as Source>::Answer) -> Result<Vec<Offer>, ScalerError> {
         Ok(Vec::new())
     }
 
@@ -202,6 +223,11 @@ pub(crate) trait ErasedTrigger: Debug + Send + Sync {
     /// Called when a reading passed its deadline.
     fn gave_up(&self, pool: &Pool, after: Duration);
     fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>>;
+    fn inventory<'a>(
+        &'a self,
+        pool: &'a Pool,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>>;
     fn ask<'a>(
         &'a self,
         pool: &'a Pool,
@@ -239,6 +265,23 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
             };
             let answer = pool.put::<T::Source>(self.0.source(), question, user).await?;
             self.0.read_specs(&answer)
+        })
+    }
+
+    fn inventory<'a>(
+        &'a self,
+        pool: &'a Pool,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>> {
+        Box::pin(async move {
+            let Some(question) = self.0.inventory_question() else {
+                return Ok(Vec::new());
+            };
+            let answer = pool.put::<T::Source>(self.0.source(), question, user).await?;
+            let mut offers = self.0.read_inventory(&answer)?;
+            offers.sort();
+            offers.dedup();
+            Ok(offers)
         })
     }
 
@@ -286,6 +329,14 @@ impl<T: Timed> ErasedTrigger for Clockwork<T> {
         _user: &'a str,
     ) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
         Box::pin(async move { Ok(vec![self.0.metric()]) })
+    }
+
+    fn inventory<'a>(
+        &'a self,
+        _pool: &'a Pool,
+        _user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn ask<'a>(
