@@ -30,22 +30,7 @@ pub async fn get(
     headers: &[(&str, &str)],
     client: Option<&Pair>,
 ) -> Result<(u16, String)> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(server.ca.as_bytes()) {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
-    let config = match client {
-        None => builder.with_no_client_auth(),
-        Some(pair) => {
-            let chain = CertificateDer::pem_slice_iter(pair.crt.as_bytes())
-                .collect::<std::result::Result<Vec<_>, _>>()?;
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?)?
-        }
-    };
+    let config = settings(server, client)?;
     let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
     let name = ServerName::try_from(server.name.clone())?;
     let mut stream = TlsConnector::from(Arc::new(config))
@@ -78,4 +63,24 @@ pub async fn get(
         .map(|(_, body)| body.to_owned())
         .unwrap_or_default();
     Ok((status, body))
+}
+
+/// TLS settings that trust the server's CA alone and show a certificate, if there is one.
+pub fn settings(server: &Server, client: Option<&Pair>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(server.ca.as_bytes()) {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(match client {
+        None => builder.with_no_client_auth(),
+        Some(pair) => {
+            let chain = CertificateDer::pem_slice_iter(pair.crt.as_bytes())
+                .collect::<std::result::Result<Vec<_>, _>>()?;
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?)?
+        }
+    })
 }

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use crate::bed::Bed;
 use crate::cluster::Cluster;
-use crate::process::{Launch, Process};
+use crate::process::{Launch, Process, signal};
 use crate::wait::{look, wait_for};
 use crate::{free_port, target_dir, workspace};
 
@@ -117,6 +117,20 @@ impl Keda {
     /// The folder the adapter reads its certificates from.
     pub fn certs(&self) -> &Path {
         &self.certs
+    }
+
+    /// Process ids of controller and adapter.
+    pub fn pids(&self) -> (u32, u32) {
+        (lock(&self.controller).pid(), lock(&self.adapter).pid())
+    }
+
+    /// Asks the controller to stop and waits until it has.
+    pub async fn stop_controller(&self) -> Result<()> {
+        signal(lock(&self.controller).pid(), "TERM")?;
+        wait_for("the controller to stop", START, || async {
+            look(lock(&self.controller).status().is_some(), || "it runs".to_owned())
+        })
+        .await
     }
 
     /// Ends the controller as a crash would.

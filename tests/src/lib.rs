@@ -9,6 +9,7 @@
 //!
 //! Nothing here knows a rule of KEDA: it starts, asks, waits for a state and cleans up.
 
+pub mod aggregator;
 pub mod bed;
 pub mod cluster;
 pub mod external_scaler;

@@ -17,6 +17,8 @@ use serde_json::json;
 pub enum Answer {
     /// `{"value": N}`.
     Value(f64),
+    /// `{"value": N}` where N is how often the key was read, so that no two reads are alike.
+    Reads,
     /// Status 500.
     Fails,
 }
@@ -76,6 +78,11 @@ impl Source {
         self.lock().reads.get(key).copied().unwrap_or(0)
     }
 
+    /// How often every key was read.
+    pub fn all_reads(&self) -> BTreeMap<String, u64> {
+        self.lock().reads.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,9 +90,12 @@ impl Source {
 
 async fn answer(State(keys): State<Arc<Mutex<Keys>>>, Path(key): Path<String>) -> Response {
     let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
-    *keys.reads.entry(key.clone()).or_default() += 1;
+    let reads = keys.reads.entry(key.clone()).or_default();
+    *reads += 1;
+    let reads = *reads;
     match keys.answers.get(&key).copied().unwrap_or(Answer::Value(0.0)) {
         Answer::Value(value) => Json(json!({ "value": value })).into_response(),
+        Answer::Reads => Json(json!({ "value": reads })).into_response(),
         Answer::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

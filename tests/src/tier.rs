@@ -121,6 +121,19 @@ fn attempt(tier: &'static str, missing: bool, run: Run, counts: &Counts) -> Resu
     }
 }
 
+/// Whether a tier is wanted: `KEDA_TIERS` names the wanted ones between commas, each with the tiers below it; without the
+/// variable all are.
+fn wanted(tier: &str) -> bool {
+    let Ok(wanted) = std::env::var("KEDA_TIERS") else {
+        return true;
+    };
+    let within = |name: &str| {
+        tier.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    wanted.split(',').filter(|name| !name.is_empty()).any(within)
+}
+
 /// Runs the tiers as `cargo test` asks, ends every process the run has started, and prints the account.
 pub fn run(tiers: Vec<Tier>) -> ExitCode {
     let mut args = Arguments::from_args();
@@ -129,7 +142,7 @@ pub fn run(tiers: Vec<Tier>) -> ExitCode {
     let mut absent = Vec::new();
     let mut notes = Vec::new();
     let mut trials = Vec::new();
-    for mut tier in tiers {
+    for mut tier in tiers.into_iter().filter(|tier| wanted(tier.name)) {
         absent.extend(tier.missing.iter().map(|reason| (tier.name, reason.clone())));
         notes.append(&mut tier.notes);
         trials.extend(tier.trials(&counts));

@@ -51,14 +51,14 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "metrics-server",
-        module: "tests/cluster/metrics-server",
-        package: ".",
+        module: "tests/cluster",
+        package: "./metrics-server",
         variable: "KEDA_METRICS_SERVER_BIN",
     },
     Program {
         name: "coredns",
-        module: "tests/cluster/coredns",
-        package: ".",
+        module: "tests/cluster",
+        package: "./coredns",
         variable: "KEDA_COREDNS_BIN",
     },
     Program {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the only entry to everything done with this repository.
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 
+mod bench;
 mod cluster;
 mod demo;
 mod deps;
@@ -26,6 +27,10 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures what the parts cost, beside baselines of the same run, and writes `docs/bench`.
+    ///
+    /// Example: cargo xtask bench --objects 100,1000
+    Bench(bench::BenchArgs),
     /// Starts, stops and asks a real Kubernetes on this machine.
     Cluster(cluster::ClusterArgs),
     /// Shows an event scale a real workload 0 → 1 → N → 0, on a cluster of its own or on yours.
@@ -48,6 +53,7 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Args::parse().command {
+        Command::Bench(args) => bench::run(&args)?,
         Command::Cluster(args) => return cluster::run(&args),
         Command::Demo(args) => demo::run(&args)?,
         Command::Deps => deps::check()?,

@@ -1,24 +1,24 @@
 //! `cargo xtask test`: every tier of tests, and a summary that fails when a tier shrank.
 //!
 //! ```text
-//! packages ─┬─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┐
-//!           └─ Rust: format, layers, lints, unit tests, binaries ────────────┴─ in-cluster tests ─ real node ─ summary
+//! packages ─┬─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┐             ┌─ clippy ─────────────────┐
+//!           └─ Rust: format, layers, binaries, unit tests ───────────────────┴─────────────┴─ servers, golden, cluster ┴─ node ─ summary
 //! ```
 //! With `CI=true` a part that is missing on this machine fails the run; elsewhere it is reported as skipped.
 
+mod executables;
 mod node;
 mod tally;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::lint::{self, cargo};
 use crate::steps::Steps;
-use crate::{cluster, deps, go, packages};
+use crate::{cluster, deps, go, lint, packages};
+use executables::Executables;
 use tally::{Tally, Tier};
 
 /// Arguments of `cargo xtask test`.
@@ -46,23 +46,29 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     if args.wants(Tier::Lint) {
         tally.add(Tier::Lint, lint_checks(&steps));
     }
+    let tests = steps.run("binaries and tests", Executables::build)?;
     if args.wants(Tier::Unit) {
-        tally.add(Tier::Unit, unit(args, &steps)?);
+        tally.add(Tier::Unit, unit(args, &tests)?);
     }
-    steps.run("binaries", || {
-        cargo(&["build", "--profile", "bed", "--workspace", "--bins"])
-    })?;
     let built = bed
         .join()
         .map_err(|_| anyhow::anyhow!("the build of the test bed panicked"))?;
     built.context("cannot build the test bed")?;
+    // The tiers on servers and clusters wait more than they compute: the processors are free for clippy meanwhile.
+    let clippy = args
+        .wants(Tier::Lint)
+        .then(|| std::thread::spawn(|| Steps::new().run("clippy", lint::clippy_meanwhile)));
     for tier in [Tier::Servers, Tier::Golden, Tier::Cluster] {
         if args.wants(tier) {
-            tally.add(tier, integration(tier, args, &[])?);
+            tally.add(tier, integration(tier, args, &tests, &[])?);
         }
     }
+    if let Some(clippy) = clippy {
+        let checked = clippy.join().map_err(|_| anyhow::anyhow!("clippy panicked"))?;
+        tally.add(Tier::Lint, tally::Counts::of(&checked));
+    }
     if args.wants(Tier::Node) {
-        tally.add(Tier::Node, node::run(args, &steps)?);
+        tally.add(Tier::Node, node::run(args, &tests, &steps)?);
     }
     let complete = args.only.is_empty() && args.filter.is_none();
     println!("\n{}", tally.table(complete)?);
@@ -73,78 +79,45 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Format, layers, lints and generated files: each counts as one check.
+/// Format, layers and lengths: each counts as one check.
 fn lint_checks(steps: &Steps) -> tally::Counts {
     type Check = fn() -> anyhow::Result<()>;
-    let checks: [(&str, Check); 4] = [
+    let checks: [(&str, Check); 3] = [
         ("layers between the crates", deps::check),
         ("format of Rust and Go", lint::format),
-        ("clippy", lint::clippy),
         ("length of files", lint::lengths),
     ];
     let mut counts = tally::Counts::default();
     for (what, check) in checks {
-        match steps.run(what, check) {
-            Ok(()) => counts.passed += 1,
-            Err(error) => {
-                eprintln!("{error:#}");
-                counts.failed += 1;
-            }
-        }
+        counts += tally::Counts::of(&steps.run(what, check));
     }
     counts
 }
 
-/// Unit, property and text tests of every crate but the integration tests.
-fn unit(args: &TestArgs, steps: &Steps) -> anyhow::Result<tally::Counts> {
-    let base = [
-        "test",
-        "--profile",
-        "bed",
-        "--workspace",
-        "--exclude",
-        "kubectl-keda-tests",
-    ];
-    steps.run("unit tests: compile", || {
-        cargo(&[&base[..], &["--no-run"]].concat())
-    })?;
-    let mut command = Command::new("cargo");
-    command
-        .args(base)
-        .arg("--no-fail-fast")
-        .env("INSTA_UPDATE", "no")
-        .env("PROPTEST_CASES", "128");
-    if let Some(filter) = &args.filter {
-        command.arg(filter);
+/// Unit, property and text tests of every crate.
+fn unit(args: &TestArgs, tests: &Executables) -> anyhow::Result<tally::Counts> {
+    let mut counts = tally::Counts::default();
+    for mut command in tests.of_crates() {
+        command.args(&args.filter).env("PROPTEST_CASES", "128");
+        counts += tally::count(command)?;
     }
-    tally::count(command)
+    Ok(counts)
 }
 
-/// One tier of the integration tests: the tests below the module of its name.
-fn integration(tier: Tier, args: &TestArgs, more: &[(&str, OsString)]) -> anyhow::Result<tally::Counts> {
-    let filter = args
-        .filter
-        .clone()
-        .unwrap_or_else(|| format!("{}::", tier.module()));
-    let mut command = Command::new("cargo");
+/// One tier of the integration tests.
+fn integration(
+    tier: Tier,
+    args: &TestArgs,
+    tests: &Executables,
+    more: &[(&str, OsString)],
+) -> anyhow::Result<tally::Counts> {
+    let mut command = tests.integration()?;
     command
-        .args([
-            "test",
-            "--profile",
-            "bed",
-            "--package",
-            "kubectl-keda-tests",
-            "--test",
-            "it",
-            "--",
-        ])
-        .arg(filter)
+        .args(&args.filter)
+        .env("KEDA_TIERS", tier.module())
         .env("KEDA_BIN_DIR", binaries())
-        .env("INSTA_UPDATE", "no")
-        .envs(more.iter().cloned());
-    for (name, path) in go::environment() {
-        command.env(name, path);
-    }
+        .envs(more.iter().cloned())
+        .envs(go::environment());
     tally::count(command)
 }
 

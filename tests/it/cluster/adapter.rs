@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
-use harness::bed::Bed;
+use harness::aggregator::{MASTERS, pki, proxy, server};
 use harness::https::{self, Server};
 use harness::keda::{API_SERVICE, CERT_SECRET, Keda, NAMESPACE};
 use harness::namespace::{Namespace, with_namespace};
@@ -35,47 +35,6 @@ async fn metric(ns: &Namespace, source: &Source) -> Result<String> {
         "{API}/namespaces/{}/s0-metric-api-value?labelSelector=scaledobject.keda.sh%2Fname%3Dso",
         ns.name()
     ))
-}
-
-async fn server(bed: &Bed, keda: &Keda) -> Result<Server> {
-    let secret = bed.cluster().need("Secret", NAMESPACE, CERT_SECRET).await?;
-    let ca = base64::engine::general_purpose::STANDARD
-        .decode(secret["data"]["ca.crt"].as_str().context("ca.crt")?)?;
-    Ok(Server {
-        port: keda.ports().api,
-        name: "keda-metrics-apiserver.keda.svc".to_owned(),
-        ca: String::from_utf8(ca)?,
-    })
-}
-
-/// The headers of a user who may do everything.
-pub(crate) const MASTERS: &[(&str, &str)] = &[
-    ("X-Remote-User", "kubernetes-admin"),
-    ("X-Remote-Group", "system:masters"),
-];
-
-fn pki(bed: &Bed) -> Result<PathBuf> {
-    Ok(bed
-        .state()
-        .ca
-        .parent()
-        .context("the CA lies in a folder")?
-        .to_owned())
-}
-
-/// The certificate with which the API server proves that it speaks for its users.
-pub(crate) fn proxy(bed: &Bed) -> Result<Pair> {
-    let pki = pki(bed)?;
-    let (crt_file, key_file) = (
-        pki.join("front-proxy-client.crt"),
-        pki.join("front-proxy-client.key"),
-    );
-    Ok(Pair {
-        crt: std::fs::read_to_string(&crt_file)?,
-        key: std::fs::read_to_string(&key_file)?,
-        crt_file,
-        key_file,
-    })
 }
 
 pub(crate) async fn forged_headers() -> Result<()> {

@@ -11,9 +11,9 @@ use harness::wait::{look, wait_for};
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::adapter::{MASTERS, proxy};
 use super::scaling::condition_is;
 use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
+use harness::aggregator::{MASTERS, proxy};
 
 /// A cluster whose parts may be broken; one case at a time has it.
 struct Breakable {

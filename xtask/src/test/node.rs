@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::TestArgs;
+use super::executables::Executables;
 use super::tally::{Counts, Tier};
 use crate::steps::Steps;
 use crate::{cluster, go, images};
@@ -49,13 +50,13 @@ fn images_environment() -> [(&'static str, OsString); 3] {
 }
 
 /// Runs the tests of the bed, those on its real node, and the demos, each of which counts as one test.
-pub(crate) fn run(args: &TestArgs, steps: &Steps) -> anyhow::Result<Counts> {
+pub(crate) fn run(args: &TestArgs, tests: &Executables, steps: &Steps) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
     (counts.passed, counts.failed) = steps.run("the test bed itself", go::test_bed)?;
     steps.run("images", || {
         images::build(&super::binaries(), images::LOCAL_REGISTRY)
     })?;
-    counts += super::integration(Tier::Node, args, &images_environment())?;
+    counts += super::integration(Tier::Node, args, tests, &images_environment())?;
     for run in RUNS {
         let result = steps.run(run.what, || {
             let status = Command::new(THIS_PROGRAM)
@@ -66,13 +67,7 @@ pub(crate) fn run(args: &TestArgs, steps: &Steps) -> anyhow::Result<Counts> {
             anyhow::ensure!(status.success() == run.succeeds, "the demo ended with {status}");
             Ok(())
         });
-        match result {
-            Ok(()) => counts.passed += 1,
-            Err(error) => {
-                eprintln!("{error:#}");
-                counts.failed += 1;
-            }
-        }
+        counts += Counts::of(&result);
     }
     Ok(counts)
 }

@@ -57,6 +57,19 @@ pub(crate) struct Counts {
     pub(crate) failed: usize,
 }
 
+impl Counts {
+    /// One check, passed or failed; a failed one is printed.
+    pub(crate) fn of(check: &anyhow::Result<()>) -> Self {
+        match check {
+            Ok(()) => Self { passed: 1, failed: 0 },
+            Err(error) => {
+                eprintln!("{error:#}");
+                Self { passed: 0, failed: 1 }
+            }
+        }
+    }
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
@@ -131,13 +144,13 @@ fn least(minimum: &BTreeMap<Tier, usize>, tier: Tier) -> usize {
     minimum.get(&tier).copied().unwrap_or(0)
 }
 
-/// Runs a `cargo test`, shows what it prints, and adds up its `test result:` lines.
+/// Runs tests, shows what they print, and adds up its `test result:` lines.
 pub(crate) fn count(mut command: Command) -> anyhow::Result<Counts> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot run cargo")?;
-    let output = child.stdout.take().context("cargo has no output")?;
+        .context("cannot run a test executable")?;
+    let output = child.stdout.take().context("the tests have no output")?;
     let mut counts = Counts::default();
     for line in BufReader::new(output).lines() {
         let line = line.context("cannot read what the tests print")?;
@@ -146,9 +159,9 @@ pub(crate) fn count(mut command: Command) -> anyhow::Result<Counts> {
             counts += found;
         }
     }
-    let status = child.wait().context("cannot wait for cargo")?;
+    let status = child.wait().context("cannot wait for the tests")?;
     if !status.success() && counts.failed == 0 {
-        // It did not compile, or a test binary died: that is one failure.
+        // It died: that is one failure.
         counts.failed = 1;
     }
     Ok(counts)
