@@ -114,7 +114,7 @@ impl Report {
     /// The rows as a table for people.
     pub(crate) fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_preset(UTF8_BORDERS_ONLY);
+        table.load_style(UTF8_BORDERS_ONLY);
         table.set_header(["WHAT", "MEASURED", "UNIT", "TARGET", "", "BASELINE OF THIS RUN"]);
         for row in &self.rows {
             let target = match row.target {

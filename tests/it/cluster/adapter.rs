@@ -1,13 +1,12 @@
 //! The adapter as an aggregated API server: whom it believes, and that its certificates change unnoticed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use base64::Engine as _;
+use anyhow::{Result, bail, ensure};
 use harness::aggregator::{MASTERS, pki, proxy, server};
-use harness::https::{self, Server};
+use harness::bed::Bed;
+use harness::https;
 use harness::keda::{API_SERVICE, CERT_SECRET, Keda, NAMESPACE};
 use harness::namespace::{Namespace, with_namespace};
 use harness::pki::{Authority, Pair};
