@@ -46,7 +46,9 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Remove an installation')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show what is scaled, by what, and why')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Tell what happened to one object, why, and what comes next')
+            [CompletionResult]::new('connections', 'connections', [CompletionResultType]::ParameterValue, 'Show the connections to event sources, and who shares them')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
+            [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -216,6 +218,38 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'kubectl-keda;connections' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--keda-namespace', '--keda-namespace', [CompletionResultType]::ParameterName, 'Namespace of the installation, where the APIService does not tell')
+            [CompletionResult]::new('--debug-address', '--debug-address', [CompletionResultType]::ParameterName, 'Address of a controller that runs outside the cluster, instead of a forwarded port')
+            [CompletionResult]::new('--debug-ca', '--debug-ca', [CompletionResultType]::ParameterName, 'File with the CA of the controller''s certificate, instead of the APIService''s caBundle')
+            [CompletionResult]::new('--debug-token', '--debug-token', [CompletionResultType]::ParameterName, 'Token to show: a short-lived one of the service account `keda-debug`, or your own')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User of the kubeconfig to use')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token to show to the API server')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'User to act as')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'Group to act as a member of; may be given several times')
+            [CompletionResult]::new('--as-uid', '--as-uid', [CompletionResultType]::ParameterName, 'Uid to act as')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the certificates of the authority that signed the API server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'Show the connections of all namespaces')
+            [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'Show the connections of all namespaces')
+            [CompletionResult]::new('--no-headers', '--no-headers', [CompletionResultType]::ParameterName, 'Leave the headings out')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'kubectl-keda;validate' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
             [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
@@ -244,9 +278,17 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
-        'kubectl-keda;scaffold' {
-            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the ScaledObject')
-            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'What to scale, as KIND/NAME (deployment or statefulset) or NAME')
+        'kubectl-keda;dry-run' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Take this value for a trigger (by name or position) instead of asking; may be given several times')
+            [CompletionResult]::new('--replicas', '--replicas', [CompletionResultType]::ParameterName, 'Start from so many replicas, instead of those that the target has')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print it: table, json, yaml or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print it: table, json, yaml or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--keda-namespace', '--keda-namespace', [CompletionResultType]::ParameterName, 'Namespace of the installation, where the APIService does not tell')
+            [CompletionResult]::new('--debug-address', '--debug-address', [CompletionResultType]::ParameterName, 'Address of a controller that runs outside the cluster, instead of a forwarded port')
+            [CompletionResult]::new('--debug-ca', '--debug-ca', [CompletionResultType]::ParameterName, 'File with the CA of the controller''s certificate, instead of the APIService''s caBundle')
+            [CompletionResult]::new('--debug-token', '--debug-token', [CompletionResultType]::ParameterName, 'Token to show: a short-lived one of the service account `keda-debug`, or your own')
             [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
             [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
             [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
@@ -265,6 +307,40 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('--in-cluster', '--in-cluster', [CompletionResultType]::ParameterName, 'Let the controller ask, from inside the cluster and with its credentials')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Go on asking until Ctrl-C')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Go on asking until Ctrl-C')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kubectl-keda;scaffold' {
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the ScaledObject')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'What to scale, as KIND/NAME (deployment or statefulset) or NAME')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Value of a setting; may be given several times')
+            [CompletionResult]::new('--auth', '--auth', [CompletionResultType]::ParameterName, 'Parameter of the authentication for `--live`: asked for without VALUE, read from a file with @FILE; the manifest refers to a Secret and never holds the value')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to list it: table, json, yaml or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to list it: table, json, yaml or jsonpath=TEMPLATE')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User of the kubeconfig to use')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token to show to the API server')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'User to act as')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'Group to act as a member of; may be given several times')
+            [CompletionResult]::new('--as-uid', '--as-uid', [CompletionResultType]::ParameterName, 'Uid to act as')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the certificates of the authority that signed the API server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('--live', '--live', [CompletionResultType]::ParameterName, 'Ask the source, from this machine, what it has that the trigger could name')
+            [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Only list what the source has')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -353,7 +429,9 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Remove an installation')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show what is scaled, by what, and why')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Tell what happened to one object, why, and what comes next')
+            [CompletionResult]::new('connections', 'connections', [CompletionResultType]::ParameterValue, 'Show the connections to event sources, and who shares them')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
+            [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -376,7 +454,13 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
         'kubectl-keda;help;explain' {
             break
         }
+        'kubectl-keda;help;connections' {
+            break
+        }
         'kubectl-keda;help;validate' {
+            break
+        }
+        'kubectl-keda;help;dry-run' {
             break
         }
         'kubectl-keda;help;scaffold' {

@@ -47,7 +47,9 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "upgrade" 
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "uninstall" -d 'Remove an installation'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "status" -d 'Show what is scaled, by what, and why'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "connections" -d 'Show the connections to event sources, and who shares them'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "dry-run" -d 'Ask the triggers now and tell what would follow, without writing anything'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scalers" -d 'List the scaler types, or the settings of one'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
@@ -190,6 +192,32 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l tl
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -l records -d 'Print every record of the ledger, not only what acted'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s o -l output -d 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l keda-namespace -d 'Namespace of the installation, where the APIService does not tell' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l debug-address -d 'Address of a controller that runs outside the cluster, instead of a forwarded port' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l debug-ca -d 'File with the CA of the controller\'s certificate, instead of the APIService\'s caBundle' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l debug-token -d 'Token to show: a short-lived one of the service account `keda-debug`, or your own' -r -f -a "minted\t'Made for this call, worthless elsewhere'
+own\t'The one the kubeconfig gives you'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s A -l all-namespaces -d 'Show the connections of all namespaces'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l no-headers -d 'Leave the headings out'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s f -l filename -d 'File or folder with manifests, or `-` for standard input; may be given several times' -r -F
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s o -l output -d 'How to print what was found: table, json, yaml or jsonpath=TEMPLATE' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -211,8 +239,40 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l t
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l strict -d 'Treat warnings as errors'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s f -l filename -d 'File or folder with manifests, or `-` for standard input; may be given several times' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l set -d 'Take this value for a trigger (by name or position) instead of asking; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l replicas -d 'Start from so many replicas, instead of those that the target has' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s o -l output -d 'How to print it: table, json, yaml or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l keda-namespace -d 'Namespace of the installation, where the APIService does not tell' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l debug-address -d 'Address of a controller that runs outside the cluster, instead of a forwarded port' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l debug-ca -d 'File with the CA of the controller\'s certificate, instead of the APIService\'s caBundle' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l debug-token -d 'Token to show: a short-lived one of the service account `keda-debug`, or your own' -r -f -a "minted\t'Made for this call, worthless elsewhere'
+own\t'The one the kubeconfig gives you'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -l in-cluster -d 'Let the controller ask, from inside the cluster and with its credentials'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s w -l watch -d 'Go on asking until Ctrl-C'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand dry-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l name -d 'Name of the ScaledObject' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l target -d 'What to scale, as KIND/NAME (deployment or statefulset) or NAME' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l set -d 'Value of a setting; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l auth -d 'Parameter of the authentication for `--live`: asked for without VALUE, read from a file with @FILE; the manifest refers to a Secret and never holds the value' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -s o -l output -d 'How to list it: table, json, yaml or jsonpath=TEMPLATE' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l context -d 'Context of the kubeconfig to use' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l cluster -d 'Cluster of the kubeconfig to use' -r
@@ -230,6 +290,8 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l i
 false\t''"
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l live -d 'Ask the source, from this machine, what it has that the trigger could name'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l list -d 'Only list what the source has'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -s o -l output -d 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scalers" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
@@ -293,14 +355,16 @@ false\t''"
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "install" -d 'Install the controller, the metrics adapter and the custom resources'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "upgrade" -d 'Bring an installation to this version'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "uninstall" -d 'Remove an installation'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "status" -d 'Show what is scaled, by what, and why'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "scalers" -d 'List the scaler types, or the settings of one'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "completion" -d 'Print the completion script of a shell'
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain validate scaffold scalers version completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "install" -d 'Install the controller, the metrics adapter and the custom resources'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "upgrade" -d 'Bring an installation to this version'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "uninstall" -d 'Remove an installation'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "status" -d 'Show what is scaled, by what, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "connections" -d 'Show the connections to event sources, and who shares them'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "dry-run" -d 'Ask the triggers now and tell what would follow, without writing anything'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "scalers" -d 'List the scaler types, or the settings of one'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run scaffold scalers version completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

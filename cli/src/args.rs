@@ -41,8 +41,12 @@ pub enum Verb {
     /// Tell what happened to one object, why, and what comes next
     #[command(alias = "why")]
     Explain(commands::explain::Args),
+    /// Show the connections to event sources, and who shares them
+    Connections(commands::connections::Args),
     /// Find the mistakes in manifests, without a cluster
     Validate(commands::validate::Args),
+    /// Ask the triggers now and tell what would follow, without writing anything
+    DryRun(commands::dry_run::Args),
     /// Print a commented manifest for a scaler type
     Scaffold(commands::scaffold::Args),
     /// List the scaler types, or the settings of one

@@ -3,7 +3,7 @@
 //! Nothing here needs a cluster. What only a cluster knows (values of Secrets, environments of containers) is taken
 //! as right, and said to be unchecked where that matters.
 
-mod trigger;
+pub(crate) mod trigger;
 
 use std::ops::Range;
 

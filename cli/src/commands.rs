@@ -1,6 +1,8 @@
 //! The verbs, one module each, and what starts them.
 
 pub(crate) mod completion;
+pub(crate) mod connections;
+pub(crate) mod dry_run;
 pub(crate) mod explain;
 pub(crate) mod install;
 pub(crate) mod scaffold;
@@ -26,8 +28,10 @@ pub(crate) fn run(args: Args) -> u8 {
         Verb::Uninstall(args) => block_on(uninstall::run(args, &cx)),
         Verb::Status(args) => block_on(status::run(args, &cx)),
         Verb::Explain(args) => block_on(explain::run(args, &cx)),
+        Verb::Connections(args) => block_on(connections::run(args, &cx)),
         Verb::Validate(args) => block_on(validate::run(args, &cx)),
-        Verb::Scaffold(args) => scaffold::run(args, &cx),
+        Verb::DryRun(args) => block_on(dry_run::run(args, &cx)),
+        Verb::Scaffold(args) => block_on(scaffold::run(args, &cx)),
         Verb::Scalers(args) => scalers::run(args, &cx),
         Verb::Version(args) => block_on(version::run(args, &cx)),
         Verb::Completion(args) => completion::run(args, &cx),

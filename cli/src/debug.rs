@@ -113,6 +113,11 @@ pub(crate) async fn adapters(cluster: &Cluster, args: &DebugArgs) -> Result<Vec<
     .await
 }
 
+/// Whether the kubeconfig's user has a token that could be shown.
+pub(crate) async fn has_own_token(cluster: &Cluster) -> bool {
+    token::own(cluster).await.is_ok()
+}
+
 async fn patiently<T>(what: &str, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
         Err(Failure::new(

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, Command};
 
 use crate::commands::completion::{Shell, render_script};
+use crate::commands::dry_run;
 use crate::exit;
 
 /// Exit codes with their meaning, as the page lists them.
@@ -43,6 +44,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("completions/kubectl-keda.fish", render_script(Shell::Fish)),
         ("completions/_kubectl-keda.ps1", render_script(Shell::Powershell)),
         ("docs/cli.md", page()),
+        ("docs/schema/dry-run.json", dry_run::schema()),
     ]
 }
 
@@ -166,6 +168,8 @@ mod tests {
         for (path, text) in files() {
             let file = root.join(path);
             if write {
+                let folder = file.parent().expect("a file is in a folder");
+                std::fs::create_dir_all(folder).expect("the folder can be made");
                 std::fs::write(&file, &text).expect("the file can be written");
             }
             let there = std::fs::read_to_string(&file).unwrap_or_default();

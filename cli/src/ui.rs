@@ -3,6 +3,7 @@
 pub(crate) mod diagnostic;
 pub(crate) mod progress;
 pub(crate) mod prompt;
+pub(crate) mod screen;
 pub(crate) mod table;
 
 use std::io::{self, IsTerminal, Write};

@@ -142,6 +142,13 @@ const INERT: &[(&str, bool)] = &[
     ("vmodule", false),
 ];
 
+/// Flags that are checked as upstream checks them and then need nothing: connections are the pool's, which keeps one a source.
+const CHECKED: &[&str] = &[
+    "http-idle-conn-timeout",
+    "http-max-idle-conns",
+    "http-max-idle-conns-per-host",
+];
+
 impl Args {
     /// Reads a command line written for upstream's operator: single dashes count as double ones.
     pub(crate) fn parse_go<I>(line: I) -> Result<Self, clap::Error>
@@ -183,7 +190,12 @@ where
                     line.next();
                 }
             }
-            None => kept.push(format!("--{flag}").into()),
+            None => {
+                if CHECKED.contains(&name) {
+                    inert.push(format!("--{name}"));
+                }
+                kept.push(format!("--{flag}").into());
+            }
         }
     }
     (kept, inert)
@@ -314,6 +326,13 @@ mod tests {
         assert!(!args.leader_elect);
         assert_eq!(args.metrics_bind_address, Bind::At("127.0.0.1:9".to_owned()));
         assert_eq!(args.inert, ["--v", "--logtostderr"]);
+    }
+
+    #[test]
+    fn flags_of_connections_are_checked_and_inert() {
+        let args = parse(&["--http-max-idle-conns=5", "-http-idle-conn-timeout", "1m"]).unwrap();
+        assert_eq!(args.inert, ["--http-max-idle-conns", "--http-idle-conn-timeout"]);
+        assert_eq!(parse(&[]).unwrap().inert, [""; 0]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crds::{GroupVersionKindResource, ScaledObject};
 use engine::desired::ObjectKey;
 use engine::metric::{ExternalMetric, MetricName, Sample};
 use jiff::Timestamp;
+use scalers::{Built, Pool, ScalerError};
 
 use crate::prometheus::{Metrics, Reading};
 use crate::triggers::{Builder, Slot, Triggers};
@@ -57,6 +58,15 @@ pub(crate) struct Subject {
     pub(crate) triggers: Arc<Triggers>,
 }
 
+/// Who wants a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// The scale loop, which has time.
+    Loop,
+    /// The HPA controller, whose few workers wait, and whose request ends after a deadline.
+    Hpa,
+}
+
 /// Asks, retries once with fresh credentials, and counts.
 #[derive(Clone)]
 pub(crate) struct Asker {
@@ -78,12 +88,12 @@ impl Asker {
                 let metrics = slot.metrics().externals().to_vec();
                 metrics
                     .into_iter()
-                    .map(move |metric| self.one(subject, index, slot, metric))
+                    .map(move |metric| self.counted(subject, index, slot, metric, Caller::Loop))
             });
         futures::future::join_all(questions).await
     }
 
-    /// Asks one metric of one trigger.
+    /// Asks one metric of one trigger for the HPA.
     pub(crate) async fn one(
         &self,
         subject: &Subject,
@@ -91,8 +101,24 @@ impl Asker {
         slot: &Slot,
         metric: ExternalMetric,
     ) -> Answer {
+        self.counted(subject, index, slot, metric, Caller::Hpa).await
+    }
+
+    async fn counted(
+        &self,
+        subject: &Subject,
+        index: usize,
+        slot: &Slot,
+        metric: ExternalMetric,
+        caller: Caller,
+    ) -> Answer {
         let (at, begin) = (Timestamp::now(), Instant::now());
-        let result = self.twice(subject, index, slot, &metric.name, at).await;
+        let anew = async {
+            let (object, target) = (&subject.object, subject.target.as_ref());
+            let rebuilt = self.builder.rebuild(object, target, index, slot).await;
+            rebuilt.map_err(|error| error.message)
+        };
+        let result = twice(&self.builder.pool, slot, (&metric.name, at), caller, anew).await;
         let answer = Answer {
             index,
             metric,
@@ -102,33 +128,6 @@ impl Asker {
         };
         self.count(subject, slot, &answer);
         answer
-    }
-
-    /// Upstream: `GetScaledObjectState`: a failed read is repeated once by a scaler that is built anew; the second error counts.
-    async fn twice(
-        &self,
-        subject: &Subject,
-        index: usize,
-        slot: &Slot,
-        metric: &MetricName,
-        at: Timestamp,
-    ) -> Result<Vec<Sample>, String> {
-        let built = slot.built();
-        let first = match self.builder.pool.ask(&built, metric, at).await {
-            Ok(samples) => return Ok(samples),
-            Err(error) => error,
-        };
-        tracing::debug!(namespace = subject.key.namespace, name = subject.key.name, %metric, error = first.chain(), "read failed; trying with fresh credentials");
-        let built = self
-            .builder
-            .rebuild(&subject.object, subject.target.as_ref(), index, slot)
-            .await
-            .map_err(|error| error.message)?;
-        self.builder
-            .pool
-            .ask(&built, metric, at)
-            .await
-            .map_err(|error| error.chain())
     }
 
     fn count(&self, subject: &Subject, slot: &Slot, answer: &Answer) {
@@ -149,3 +148,53 @@ impl Asker {
         }
     }
 }
+
+/// Reads a trigger, and once more `anew` if that failed; the second error counts. Upstream: `GetScaledObjectState`.
+///
+/// While new credentials do not work, those that did go on serving.
+///
+/// DEVIATION: a read of the HPA whose source said nothing within the deadline is not repeated: upstream repeats it too, but the
+/// adapter has hung up by then. The next poll builds the trigger anew.
+async fn twice(
+    pool: &Pool,
+    slot: &Slot,
+    read: (&MetricName, Timestamp),
+    caller: Caller,
+    anew: impl Future<Output = Result<Arc<Built>, String>>,
+) -> Result<Vec<Sample>, String> {
+    let mut error = match once(pool, slot, &slot.built(), read).await {
+        Ok(samples) => return Ok(samples),
+        Err(error) => error,
+    };
+    if caller == Caller::Loop || !error.is_silence() {
+        tracing::debug!(metric = %read.0, error = error.chain(), "read failed; trying with fresh credentials");
+        error = match once(pool, slot, &anew.await?, read).await {
+            Ok(samples) => return Ok(samples),
+            Err(error) => error,
+        };
+    }
+    let why = error.chain();
+    let Some(former) = slot.former() else {
+        return Err(why);
+    };
+    tracing::debug!(metric = %read.0, error = why, "the new credentials do not work; asking with the former ones");
+    once(pool, slot, &former, read).await.map_err(|_| why)
+}
+
+/// Asks once, and lets the slot know how it went.
+async fn once(
+    pool: &Pool,
+    slot: &Slot,
+    built: &Arc<Built>,
+    (metric, at): (&MetricName, Timestamp),
+) -> Result<Vec<Sample>, ScalerError> {
+    let result = pool.ask(built, metric, at).await;
+    match &result {
+        Ok(_) => slot.answered(built),
+        Err(_) => slot.failed(built),
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! it holds a resolved credential.
 
 mod access;
+mod dry_run;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use futures::stream::{self, BoxStream};
 use k8s_openapi::api::authentication::v1::UserInfo;
 use rpc::debug::debug_server::{Debug, DebugServer};
 use rpc::debug::{
-    Connection, ConnectionList, ConnectionsRequest, ListObjectsRequest, ObjectReport, ObjectReports,
-    ObjectRequest, VersionReply, VersionRequest,
+    Connection, ConnectionList, ConnectionsRequest, DryRunReply, DryRunRequest, ListObjectsRequest,
+    ObjectReport, ObjectReports, ObjectRequest, VersionReply, VersionRequest,
 };
-use tokio::sync::{broadcast, mpsc};
+use scalers::ConnectionReport;
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -25,6 +27,8 @@ use crate::operator::Operator;
 use crate::report;
 use access::{Access, Question};
 
+/// The group of KEDA's kinds.
+const GROUP: &str = "keda.sh";
 /// The resource that reports are about.
 const SCALED_OBJECTS: &str = "scaledobjects";
 /// Version of KEDA whose behaviour this build matches.
@@ -40,6 +44,8 @@ pub(crate) struct DebugApi {
     operator: Arc<Operator>,
     access: Arc<Access>,
     started: SystemTime,
+    /// Dry runs under way.
+    trying: Arc<Semaphore>,
 }
 
 impl DebugApi {
@@ -49,6 +55,7 @@ impl DebugApi {
             operator: Arc::clone(operator),
             access: Arc::new(Access::new(&operator.client)),
             started: SystemTime::now(),
+            trying: Arc::new(Semaphore::new(dry_run::AT_ONCE)),
         };
         Routes::new(DebugServer::new(api))
     }
@@ -165,6 +172,8 @@ fn matches(request: &ListObjectsRequest, key: &ObjectKey) -> bool {
 
 fn question(namespace: &str, name: &str) -> Question {
     Question {
+        verb: "get",
+        group: GROUP,
         resource: SCALED_OBJECTS,
         namespace: namespace.to_owned(),
         name: name.to_owned(),
@@ -179,6 +188,30 @@ fn message(key: &ObjectKey, report: Vec<u8>, deleted: bool) -> ObjectReport {
         schema: SCHEMA,
         report,
         deleted,
+    }
+}
+
+fn connection(report: ConnectionReport, now: SystemTime) -> Connection {
+    let opened = now.checked_sub(Duration::from_secs(report.age_seconds));
+    let pause = report.next_probe_seconds.map(Duration::try_from_secs_f64);
+    let next_probe = pause
+        .and_then(Result::ok)
+        .and_then(|pause| now.checked_add(pause));
+    Connection {
+        scaler: report.protocol.to_owned(),
+        endpoint: report.endpoint,
+        users: report.users,
+        opened: opened.map(Into::into),
+        requests: report.asked,
+        errors: report.failed,
+        last_error: report.last_error.unwrap_or_default(),
+        state: if report.open { "open" } else { "broken" }.to_owned(),
+        breaker: report.breaker.as_str().to_owned(),
+        questions_per_minute: report.questions_per_minute,
+        batches: report.batches,
+        shared: report.shared,
+        credential: report.credential,
+        next_probe: next_probe.map(Into::into),
     }
 }
 
@@ -264,22 +297,88 @@ impl Debug for DebugApi {
             .filter(|report| {
                 namespace.is_empty() || report.users.iter().any(|user| user.starts_with(&prefix))
             })
-            .map(|report| Connection {
-                scaler: report.protocol.to_owned(),
-                endpoint: report.endpoint,
+            .map(|mut report| {
                 // Whoever may see one namespace learns nothing of the others.
-                users: report
+                report
                     .users
-                    .into_iter()
-                    .filter(|user| namespace.is_empty() || user.starts_with(&prefix))
-                    .collect(),
-                opened: Some((SystemTime::now() - Duration::from_secs(report.age_seconds)).into()),
-                requests: report.asked,
-                errors: report.failed,
-                last_error: report.last_error.unwrap_or_default(),
-                state: if report.open { "open" } else { "broken" }.to_owned(),
+                    .retain(|user| namespace.is_empty() || user.starts_with(&prefix));
+                connection(report, SystemTime::now())
             })
             .collect();
         Ok(Response::new(ConnectionList { items }))
+    }
+
+    async fn dry_run(&self, request: Request<DryRunRequest>) -> Result<Response<DryRunReply>, Status> {
+        let user = self.access.caller(request.metadata()).await?;
+        let _turn = self.trying.try_acquire().map_err(|_| {
+            Status::resource_exhausted("too many dry runs are under way: try again in a moment")
+        })?;
+        let report = dry_run::run(self, &user, request.into_inner()).await?;
+        let report = serde_json::to_vec(&report)
+            .map_err(|error| Status::internal(format!("the answer cannot be written: {error}")))?;
+        Ok(Response::new(DryRunReply {
+            schema: engine::dry_run::SCHEMA,
+            report,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scalers::BreakerState;
+
+    use super::*;
+
+    fn report() -> ConnectionReport {
+        ConnectionReport {
+            protocol: "redis",
+            endpoint: "redis:6379".to_owned(),
+            credential: "7f3a".to_owned(),
+            open: true,
+            age_seconds: 60,
+            idle_seconds: 1,
+            users: vec!["shop/orders[0]".to_owned()],
+            asked: 12,
+            batches: 4,
+            shared: 3,
+            failed: 2,
+            refused: 1,
+            questions_per_minute: 2.5,
+            in_flight: 0,
+            last_error: None,
+            breaker: BreakerState::Closed,
+            next_probe_seconds: None,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_told_with_its_figures() {
+        let told = connection(report(), SystemTime::UNIX_EPOCH + Duration::from_mins(10));
+        assert_eq!(
+            told.opened,
+            Some((SystemTime::UNIX_EPOCH + Duration::from_mins(9)).into())
+        );
+        assert_eq!(
+            (told.requests, told.batches, told.shared, told.errors),
+            (12, 4, 3, 2)
+        );
+        assert_eq!(
+            (told.breaker.as_str(), told.credential.as_str()),
+            ("closed", "7f3a")
+        );
+        assert!((told.questions_per_minute - 2.5).abs() < f64::EPSILON);
+        assert_eq!(told.next_probe, None);
+    }
+
+    #[test]
+    fn a_silent_source_is_told_with_its_next_probe() {
+        let mut silent = report();
+        silent.breaker = BreakerState::Open;
+        silent.next_probe_seconds = Some(7.0);
+        let told = connection(silent, SystemTime::UNIX_EPOCH + Duration::from_mins(10));
+        assert_eq!(told.breaker, "open");
+        let probe = SystemTime::UNIX_EPOCH + Duration::from_secs(607);
+        assert_eq!(told.next_probe, Some(probe.into()));
+        assert_eq!(BreakerState::HalfOpen.as_str(), "half-open");
     }
 }

@@ -123,6 +123,7 @@ impl Operator {
         let caches = Caches::new(environment.watch_namespaces.len().max(1));
         let mut connect = connect(&args, &environment);
         connect.endpoints = Some(Arc::clone(&cluster) as Arc<dyn scalers::EndpointSource>);
+        connect.observer = Some(Arc::new(metrics.clone()));
         let builder = Arc::new(Builder {
             pool: Pool::new(connect),
             cluster,

@@ -2,6 +2,8 @@
 //!
 //! The text is `OpenMetrics`; counters carry `_total` as upstream's do.
 
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +50,7 @@ struct Inner {
     queue_depth: Gauges,
     reconciles: Counters,
     rpc: Rpc,
+    sources: sources::Sources,
     /// What was written per object, so that it can be taken back when the object goes.
     written: Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>,
 }
@@ -166,6 +169,7 @@ impl Metrics {
                 "Reconciles by result",
             ),
             rpc: Rpc::register(&mut registry),
+            sources: sources::Sources::register(&mut registry),
             written: Mutex::default(),
             registry,
         };
@@ -271,6 +275,7 @@ impl Metrics {
             self.0.latency.remove(&labels);
             self.0.active.remove(&labels);
             self.0.scaler_errors.remove(&labels);
+            self.0.sources.remove(&labels);
         }
         let labels = object_labels(namespace, object, "scaledObject");
         self.0.object_errors.remove(&labels);
@@ -358,13 +363,18 @@ impl Metrics {
 
     fn remember(&self, reading: &Reading<'_>) -> Labels {
         let labels = reading.labels();
-        let key = (reading.namespace.to_owned(), reading.object.to_owned());
+        self.keep(reading.namespace, reading.object, &labels);
+        labels
+    }
+
+    /// Keeps labels that name an object, so that they can be taken back.
+    fn keep(&self, namespace: &str, object: &str, labels: &Labels) {
+        let key = (namespace.to_owned(), object.to_owned());
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         let known = written.entry(key).or_default();
-        if !known.contains(&labels) {
+        if !known.contains(labels) {
             known.insert(labels.clone());
         }
-        labels
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use engine::activate::{Reading, Source, TriggerReading};
 use engine::reconcile::Phase;
 use futures::StreamExt as _;
-use scalers::PushEvent;
+use futures::stream::BoxStream;
+use scalers::{Built, Pool, PushEvent};
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Subject;
@@ -51,7 +52,7 @@ impl Pushes {
         }
         let stop = stop.child_token();
         for (index, slot) in subject.triggers.slots.iter().enumerate() {
-            let Some(mut stream) = operator.builder.pool.push(&slot.built()) else {
+            let Some(listening) = Listening::open(&operator.builder.pool, &slot.built()) else {
                 continue;
             };
             let (operator_, live, triggers, stop) = (
@@ -61,19 +62,87 @@ impl Pushes {
                 stop.clone(),
             );
             operator.loops.spawn(async move {
-                loop {
-                    let event = tokio::select! {
-                        () = stop.cancelled() => return,
-                        event = stream.next() => event,
-                    };
-                    let Some(event) = event else { return };
-                    Box::pin(take(&operator_, &live, &triggers, index, event, &stop)).await;
-                }
+                listen(&operator_, &live, &triggers, index, listening, &stop).await;
             });
         }
         self.of = Some(Arc::clone(&subject.triggers));
         self.stop = Some(stop);
     }
+}
+
+/// One stream, and what it was opened with.
+struct Listening {
+    events: BoxStream<'static, PushEvent>,
+    mark: u64,
+}
+
+impl Listening {
+    /// Opens the stream of a trigger that has one.
+    fn open(pool: &Pool, built: &Built) -> Option<Self> {
+        let events = pool.push(built)?;
+        let mark = pool.mark(built);
+        Some(Self { events, mark })
+    }
+
+    /// Opens the stream anew if the trigger, built again, is another; otherwise it opens itself again, with growing pauses.
+    fn renew(&mut self, pool: &Pool, built: &Built) {
+        if pool.mark(built) != self.mark
+            && let Some(anew) = Self::open(pool, built)
+        {
+            *self = anew;
+        }
+    }
+}
+
+/// Takes what a stream sends, until it is stopped.
+async fn listen(
+    operator: &Arc<Operator>,
+    live: &Arc<Live>,
+    triggers: &Arc<Triggers>,
+    index: usize,
+    mut listening: Listening,
+    stop: &CancellationToken,
+) {
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = listening.events.next() => event,
+        };
+        let Some(event) = event else { return };
+        let broke = matches!(event, PushEvent::Error(_));
+        Box::pin(take(operator, live, triggers, index, event, stop)).await;
+        if broke {
+            let rebuilt = tokio::select! {
+                () = stop.cancelled() => return,
+                rebuilt = rebuilt(operator, live, triggers, index) => rebuilt,
+            };
+            if let Some(built) = rebuilt {
+                listening.renew(&operator.builder.pool, &built);
+            }
+        }
+    }
+}
+
+/// The trigger of a stream that broke, with the credentials that hold now.
+async fn rebuilt(operator: &Operator, live: &Live, triggers: &Triggers, index: usize) -> Option<Arc<Built>> {
+    let object = operator.object(&live.key).ok()?;
+    if object.metadata.generation.unwrap_or_default() != triggers.generation {
+        // Its triggers are being built anew, and with them its streams.
+        return None;
+    }
+    let (target, slot) = (live.target(), &triggers.slots[index]);
+    let rebuilt = operator
+        .builder
+        .rebuild(&object, target.as_ref(), index, slot)
+        .await;
+    rebuilt
+        .inspect_err(|error| {
+            live.note(format!(
+                "trigger {index} cannot be built again: {}",
+                error.message
+            ))
+        })
+        .ok()
 }
 
 async fn take(
@@ -149,3 +218,6 @@ async fn activate(
         scale_loop::act(operator, live, &object, readings, Source::Push).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -316,6 +316,27 @@ mod tests {
     }
 
     #[test]
+    fn loops_with_the_same_phase_meet_whenever_they_began() {
+        let (interval, phase) = (Duration::from_secs(30), Duration::from_millis(12_345));
+        let moments = |start: &str| {
+            let mut now: Timestamp = start.parse().unwrap();
+            let mut moments = Vec::new();
+            while now < "2026-01-01T00:05:00Z".parse().unwrap() {
+                now = next(now, interval, phase);
+                // A poll takes a while, and not always the same.
+                moments.push(now);
+                now += jiff::SignedDuration::from_millis(now.as_millisecond() % 977);
+            }
+            moments.retain(|moment| *moment > "2026-01-01T00:02:00Z".parse().unwrap());
+            moments
+        };
+        let first = moments("2026-01-01T00:00:00.001Z");
+        assert_eq!(first.len(), 7);
+        assert_eq!(first, moments("2026-01-01T00:00:12.344Z"));
+        assert_eq!(first, moments("2026-01-01T00:01:29.999Z"));
+    }
+
+    #[test]
     fn the_same_question_has_the_same_phase() {
         let object = |name: &str, key: &str| {
             let trigger = crds::Trigger {

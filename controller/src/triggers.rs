@@ -1,14 +1,19 @@
 //! The triggers of one object, ready to be asked: references resolved, metadata read, metrics known.
 
+mod slot;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crds::{AuthenticationKind, GroupVersionKindResource, ScaledObject, Trigger};
+use crds::{AuthenticationKind, GroupVersionKindResource, ScaledObject, Trigger, TriggerAuthenticationSpec};
 use engine::desired::ObjectKey;
 use engine::diagnostic::Diagnostic;
 use engine::metric::TriggerMetrics;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::PodSpec;
-use scalers::{AuthParams, Built, ContainerEnv, Place, Pool, Scope, TriggerInput};
+use scalers::resolve::names_variables;
+use scalers::{AuthenticationSource, Built, LookupError, Pool, Resolver};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
@@ -16,6 +21,8 @@ use crate::environment::Environment;
 use crate::failure;
 use crate::observe::source::Cluster;
 use crate::observe::target::Targets;
+
+pub(crate) use slot::Slot;
 
 /// How often references are resolved again without need: a rotated credential that replaces one which still works is picked up
 /// by then; one that no longer works is picked up by the read that fails.
@@ -47,17 +54,6 @@ pub(crate) struct Triggers {
     resolved: Mutex<Instant>,
 }
 
-/// One trigger.
-pub(crate) struct Slot {
-    /// Its metrics.
-    metrics: Mutex<TriggerMetrics>,
-    built: Mutex<Built>,
-    /// Whether the HPA gets the value of the last poll.
-    pub(crate) use_cached_metrics: bool,
-    /// The trigger's name, else upstream's name of the scaler: the `scaler` label of Prometheus metrics.
-    pub(crate) scaler: String,
-}
-
 /// A trigger that cannot be built.
 #[derive(Clone, Debug)]
 pub(crate) struct BuildError {
@@ -65,29 +61,6 @@ pub(crate) struct BuildError {
     pub(crate) index: usize,
     /// What is wrong, in one line.
     pub(crate) message: String,
-}
-
-impl Slot {
-    /// The trigger as built last.
-    pub(crate) fn built(&self) -> Built {
-        self.built.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Its metrics.
-    pub(crate) fn metrics(&self) -> TriggerMetrics {
-        self.metrics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Takes new metrics that a push trigger announced; says whether they differ.
-    pub(crate) fn set_metrics(&self, metrics: TriggerMetrics) -> bool {
-        let mut present = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        let differ = *present != metrics;
-        *present = metrics;
-        differ
-    }
 }
 
 impl Triggers {
@@ -185,14 +158,14 @@ impl Builder {
         target: Option<&GroupVersionKindResource>,
         index: usize,
         slot: &Slot,
-    ) -> Result<Built, BuildError> {
+    ) -> Result<Arc<Built>, BuildError> {
         let Some(trigger) = object.spec.triggers.get(index) else {
             return Ok(slot.built());
         };
         let pod = self.pod_if_needed(object, target).await?;
         let (built, _) = self.read(object, index, trigger, pod.as_ref()).await?;
-        *slot.built.lock().unwrap_or_else(PoisonError::into_inner) = built.clone();
-        Ok(built)
+        let elsewhere = self.pool.mark(&built) != self.pool.mark(&slot.built());
+        Ok(slot.replace(built, elsewhere))
     }
 
     async fn slot(
@@ -209,13 +182,9 @@ impl Builder {
             .await
             .map_err(|error| failed(index, error.chain()))?;
         let name = trigger.name.clone().filter(|name| !name.is_empty());
-        let slot = Slot {
-            metrics: Mutex::new(metrics),
-            use_cached_metrics: trigger.use_cached_metrics == Some(true),
-            scaler: name.unwrap_or_else(|| upstream_name(&trigger.type_)),
-            built: Mutex::new(built),
-        };
-        Ok((slot, warnings))
+        let cached = trigger.use_cached_metrics == Some(true);
+        let scaler = name.unwrap_or_else(|| upstream_name(&trigger.type_));
+        Ok((Slot::new(built, metrics, cached, scaler), warnings))
     }
 
     /// Resolves what the trigger refers to and reads its metadata.
@@ -226,104 +195,27 @@ impl Builder {
         trigger: &Trigger,
         pod: Option<&PodSpec>,
     ) -> Result<(Built, Vec<Diagnostic>), BuildError> {
-        let key = crate::cache::key(object);
-        let container = object.spec.scale_target_ref.env_source_container_name.as_deref();
-        let env = match pod {
-            Some(pod) if names_variables(trigger) => {
-                scalers::env::resolve(pod, container, &key.namespace, &*self.cluster)
-                    .await
-                    .map_err(|error| failed(index, failure::chain(&error)))?
-            }
-            _ => ContainerEnv::new(),
-        };
-        let (auth, identity, warnings) = self.authenticate(object, &key, index, trigger, pod).await?;
-        let modifiers = object
-            .spec
-            .advanced
-            .as_ref()
-            .and_then(|advanced| advanced.scaling_modifiers.as_ref());
-        let input = TriggerInput {
-            type_: trigger.type_.clone(),
-            index,
-            name: trigger.name.clone(),
-            metadata: trigger.metadata.clone(),
-            env,
-            auth,
-            identity,
-            metric_type: trigger.metric_type.clone(),
-            as_metric_source: modifiers
-                .and_then(|modifiers| modifiers.formula.as_ref())
-                .is_some(),
-            object: scalers::ObjectKey {
-                namespace: key.namespace,
-                name: key.name,
-            },
-        };
-        let built = scalers::read(&input).map_err(|diagnostics| unreadable(index, &diagnostics))?;
-        Ok((built, warnings))
-    }
-
-    /// Resolves `authenticationRef`. An object that does not exist counts as one without parameters, as upstream.
-    async fn authenticate(
-        &self,
-        object: &ScaledObject,
-        key: &ObjectKey,
-        index: usize,
-        trigger: &Trigger,
-        pod: Option<&PodSpec>,
-    ) -> Result<(AuthParams, Option<crds::PodIdentity>, Vec<Diagnostic>), BuildError> {
-        let none = (AuthParams::default(), None, Vec::new());
-        let Some(reference) = trigger
-            .authentication_ref
-            .as_ref()
-            .filter(|reference| !reference.name.is_empty())
-        else {
-            return Ok(none);
-        };
-        let place = |scope, namespace| Place {
-            scope,
-            namespace,
+        let resolver = Resolver {
+            object,
             pod,
-            pod_namespace: key.namespace.as_str(),
-            container: object.spec.scale_target_ref.env_source_container_name.as_deref(),
+            authentications: self,
+            secrets: &*self.cluster,
         };
-        let name = reference.name.clone();
-        let resolved = match reference.kind() {
-            AuthenticationKind::TriggerAuthentication => {
-                let wanted = ObjectKey {
-                    namespace: key.namespace.clone(),
-                    name,
-                };
-                let Some(auth) = self.auths.get(&wanted) else {
-                    return Ok(missing(key, &wanted, none));
-                };
-                scalers::auth::resolve(
-                    &auth.spec,
-                    place(Scope::Namespaced, key.namespace.as_str()),
-                    &*self.cluster,
-                )
-                .await
-            }
-            AuthenticationKind::ClusterTriggerAuthentication => {
-                let wanted = ObjectKey {
-                    namespace: String::new(),
-                    name,
-                };
-                let Some(auth) = self.cluster_auths.get(&wanted) else {
-                    return Ok(missing(key, &wanted, none));
-                };
-                let namespace = self.environment.cluster_object_namespace.as_str();
-                scalers::auth::resolve(&auth.spec.0, place(Scope::Cluster, namespace), &*self.cluster).await
-            }
-            other @ AuthenticationKind::Other(_) => {
-                return Err(failed(
-                    index,
-                    format!("unknown kind of authenticationRef: {other}"),
-                ));
-            }
-        };
-        let resolved = resolved.map_err(|error| failed(index, failure::chain(&error)))?;
-        Ok((resolved.params, resolved.identity, resolved.warnings))
+        let resolved = resolver
+            .input(index, trigger)
+            .await
+            .map_err(|error| failed(index, failure::chain(&error)))?;
+        if let Some(reference) = &resolved.missing {
+            let key = crate::cache::key(object);
+            tracing::warn!(
+                namespace = key.namespace,
+                name = key.name,
+                authentication = reference.name,
+                "the authentication does not exist"
+            );
+        }
+        let built = scalers::read(&resolved.input).map_err(|diagnostics| unreadable(index, &diagnostics))?;
+        Ok((built, resolved.warnings))
     }
 
     /// Reads the target's pod template where some trigger looks into a container's environment.
@@ -383,19 +275,28 @@ impl Builder {
     }
 }
 
-/// Whether a trigger takes a setting from a variable of the container.
-fn names_variables(trigger: &Trigger) -> bool {
-    trigger.metadata.keys().any(|key| key.ends_with("FromEnv"))
-}
+/// Authentications come from the watches.
+impl AuthenticationSource for Builder {
+    fn trigger_authentication<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TriggerAuthenticationSpec>, LookupError>> {
+        let found = self.auths.get(&ObjectKey::new(namespace, name));
+        std::future::ready(Ok(found.map(|auth| auth.spec.clone()))).boxed()
+    }
 
-fn missing<T>(object: &ObjectKey, wanted: &ObjectKey, none: T) -> T {
-    tracing::warn!(
-        namespace = object.namespace,
-        name = object.name,
-        authentication = wanted.name,
-        "the authentication does not exist"
-    );
-    none
+    fn cluster_trigger_authentication<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<TriggerAuthenticationSpec>, LookupError>> {
+        let found = self.cluster_auths.get(&ObjectKey::new("", name));
+        std::future::ready(Ok(found.map(|auth| auth.spec.0.clone()))).boxed()
+    }
+
+    fn cluster_namespace(&self) -> &str {
+        &self.environment.cluster_object_namespace
+    }
 }
 
 fn failed(index: usize, message: String) -> BuildError {

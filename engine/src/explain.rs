@@ -13,12 +13,7 @@ use crate::report::ObjectReport;
 /// Why a decision was made, from what was seen.
 pub fn decision(decision: &Decision, readings: &[TriggerReading], replicas: Option<i32>) -> String {
     let now = replicas.map_or_else(|| "an unknown number of replicas".to_owned(), count);
-    let active = names(readings, &Reading::Active);
-    let because = if active.is_empty() {
-        "activation is forced or nothing but cpu and memory is measured".to_owned()
-    } else {
-        format!("{active} wants work done")
-    };
+    let because = because(readings);
     match decision {
         Decision::Activate { to } => format!("{because}, and the target had {now}: it was scaled to {to}"),
         Decision::StayActive => {
@@ -37,6 +32,38 @@ pub fn decision(decision: &Decision, readings: &[TriggerReading], replicas: Opti
             )
         }
         Decision::Hold(why) => hold(*why, readings, &now),
+    }
+}
+
+/// As [`decision`], for one that nobody carries out.
+pub fn would(decision: &Decision, readings: &[TriggerReading], replicas: Option<i32>) -> String {
+    let now = replicas.map_or_else(|| "an unknown number of replicas".to_owned(), count);
+    match decision {
+        Decision::Activate { to } => {
+            format!(
+                "{}, and the target has {now}: it would be scaled to {to}",
+                because(readings)
+            )
+        }
+        Decision::Deactivate { to } => {
+            format!("no trigger is active and no cooldown is left: the target would go from {now} to {to}")
+        }
+        Decision::RaiseToMin { to } => {
+            format!(
+                "no trigger is active, and the target has {now}, below the minimum of {to}: it would be raised"
+            )
+        }
+        other => self::decision(other, readings, replicas),
+    }
+}
+
+/// Who is active.
+fn because(readings: &[TriggerReading]) -> String {
+    let active = names(readings, &Reading::Active);
+    if active.is_empty() {
+        "activation is forced or nothing but cpu and memory is measured".to_owned()
+    } else {
+        format!("{active} wants work done")
     }
 }
 

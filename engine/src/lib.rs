@@ -5,6 +5,7 @@
 //!                                     +-> activate  -> actions   (0 <-> 1: scale, status, Events)
 //! actions -> an executor elsewhere carries them out and decides nothing
 //! ledger, report, explain: what was done and why, for people
+//! dry_run, hpa: what would be done, with nothing written
 //! ```
 //!
 //! Nothing in this crate reads a clock, an environment, a file or a network: time is an argument, the world is
@@ -17,8 +18,11 @@ pub mod activate;
 pub mod condition;
 pub mod desired;
 pub mod diagnostic;
+pub mod dry_run;
 pub mod event;
 pub mod explain;
+pub mod fallback;
+pub mod hpa;
 pub mod hpa_spec;
 pub mod ledger;
 pub mod metric;

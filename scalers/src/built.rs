@@ -1,12 +1,15 @@
 //! A trigger that was read and found right.
 
+use std::sync::Arc;
+
 use engine::diagnostic::{Diagnostic, FieldPath};
 use engine::metric::{ExternalMetric, MetricName, MetricType, TriggerMetrics};
 
 use crate::catalog::{self, SCALERS};
 use crate::metadata::{self, Reader};
+use crate::observer::Asker;
 use crate::pool::Pool;
-use crate::scaler::{Checked, Metric, OtherKeys, ScalerType};
+use crate::scaler::{Checked, ErasedTrigger, Metric, OtherKeys, ScalerType};
 use crate::{ObjectKey, ScalerError, TriggerInput};
 
 /// A checked trigger. It holds credentials, and prints none of them.
@@ -14,8 +17,8 @@ use crate::{ObjectKey, ScalerError, TriggerInput};
 pub struct Built {
     pub(crate) checked: Checked,
     pub(crate) index: usize,
-    /// Who asks, as the connection report names it: `namespace/name[index]`.
-    pub(crate) user: String,
+    /// Who asks.
+    pub(crate) asker: Arc<Asker>,
     scaler: &'static ScalerType,
     name: Option<String>,
     object: ObjectKey,
@@ -46,7 +49,7 @@ pub fn read(input: &TriggerInput) -> Result<Built, Vec<Diagnostic>> {
         Some(checked) if !failed => Ok(Built {
             checked,
             index: input.index,
-            user: format!("{}[{}]", input.object, input.index),
+            asker: Arc::new(Asker::new(input, scaler.name)),
             scaler,
             name: input.name.clone(),
             object: input.object.clone(),
@@ -104,7 +107,7 @@ impl Built {
         match (self.metrics(), &self.checked) {
             (Some(metrics), _) => Ok(metrics),
             (None, Checked::External(trigger)) => {
-                let metrics = pool.within(&**trigger, trigger.specs(pool, &self.user)).await?;
+                let metrics = trigger.specs(pool, &self.asker).await?;
                 Ok(self.complete(&metrics))
             }
             (None, Checked::Resource(_)) => Ok(TriggerMetrics::External(Vec::new())),
@@ -118,6 +121,41 @@ impl Built {
             target: metric.target(self.metric_type),
         });
         TriggerMetrics::External(external.collect())
+    }
+
+    /// Who it asks, without credentials; `None` where the HPA measures by itself.
+    pub fn endpoint(&self) -> Option<String> {
+        match &self.checked {
+            Checked::External(trigger) => Some(trigger.endpoint()),
+            Checked::Resource(_) => None,
+        }
+    }
+
+    /// The value above which the trigger is active; `None` where only the source knows.
+    pub fn activation(&self, metric: &MetricName) -> Option<f64> {
+        let Checked::External(trigger) = &self.checked else {
+            return None;
+        };
+        trigger.metrics()?;
+        let (_, activation) = self.own_metric(&**trigger, metric).ok()?;
+        Some(activation)
+    }
+
+    /// The scaler's own name of a metric, and the value above which the trigger is active.
+    pub(crate) fn own_metric(
+        &self,
+        trigger: &dyn ErasedTrigger,
+        metric: &MetricName,
+    ) -> Result<(String, f64), ScalerError> {
+        let asked = self.own_name(metric)?;
+        let Some(known) = trigger.metrics() else {
+            return Ok((asked.to_owned(), 0.0));
+        };
+        known
+            .into_iter()
+            .find(|known| known.name.eq_ignore_ascii_case(asked))
+            .map(|found| (found.name, found.activation))
+            .ok_or_else(|| ScalerError::UnknownMetric(metric.to_string()))
     }
 
     /// The scaler's own name of a metric, if this trigger can have it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::ScalerError;
+use crate::observer::Observer;
 use crate::tls::Roots;
 
 /// One ready address behind a Service.
@@ -69,6 +70,28 @@ impl Default for Retry {
     }
 }
 
+/// When a source that answers nobody is asked no more, and how it is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// Failures in a row, each begun after the one before it.
+    pub after: u32,
+    /// The first pause before a probe.
+    pub first: Duration,
+    /// The longest pause; every probe that fails doubles it up to this.
+    pub most: Duration,
+}
+
+impl Default for Probing {
+    /// Three failures; pauses of 1 s doubling to 10 s, so that a source that came back is asked before most polls.
+    fn default() -> Self {
+        Self {
+            after: 3,
+            first: Duration::from_secs(1),
+            most: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Settings of the process that every source shares; built by the caller from flags and environment.
 #[derive(Clone)]
 pub struct Connect {
@@ -86,6 +109,10 @@ pub struct Connect {
     pub idle: Duration,
     /// How push streams are opened again.
     pub push_retry: Retry,
+    /// When a source counts as silent, and how it is probed.
+    pub probing: Probing,
+    /// Who is told what sources do.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Connect {
@@ -100,6 +127,8 @@ impl Default for Connect {
             // that is polled at all keeps its connection.
             idle: Duration::from_mins(10),
             push_retry: Retry::default(),
+            probing: Probing::default(),
+            observer: None,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// What a library said; shared, as one failed request may answer several triggers.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -18,6 +20,18 @@ pub enum ScalerError {
         endpoint: String,
         /// The deadline.
         after: Duration,
+    },
+    /// The source has stopped answering: it is probed in the background, and not asked meanwhile.
+    #[error("{endpoint} {}; it is probed again within {within:?}", silent(.since.as_ref()))]
+    Silent {
+        /// Who would have been asked.
+        endpoint: String,
+        /// Since when it is not asked.
+        since: Option<Timestamp>,
+        /// When the next probe begins at the latest, counted from the end of the last.
+        within: Duration,
+        /// How the last question failed.
+        source: Arc<ScalerError>,
     },
     /// No connection came about, or it broke.
     #[error("cannot reach {endpoint}")]
@@ -82,6 +96,11 @@ impl ScalerError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether the source was asked, or would have been, and said nothing: asking again at once would only wait again.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Silent { .. })
+    }
+
     /// The text with the causes behind it, as a condition or an Event shows it.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -95,6 +114,13 @@ impl ScalerError {
     }
 }
 
+fn silent(since: Option<&Timestamp>) -> String {
+    since.map_or_else(
+        || "has stopped answering".to_owned(),
+        |since| format!("has not been answering since {since}"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +131,28 @@ mod tests {
         assert_eq!(error.to_string(), "cannot reach redis:6379");
         assert_eq!(error.chain(), "cannot reach redis:6379: connection refused");
         assert!(error.is_connection_lost());
+    }
+    #[test]
+    fn a_silent_source_says_since_when_and_until_when() {
+        let last = ScalerError::TimedOut {
+            endpoint: "redis:6379".to_owned(),
+            after: Duration::from_secs(3),
+        };
+        let silent = |since: Option<&str>| ScalerError::Silent {
+            endpoint: "redis:6379".to_owned(),
+            since: since.map(|since| since.parse().expect("a time")),
+            within: Duration::from_secs(8),
+            source: Arc::new(last.clone()),
+        };
+        assert_eq!(
+            silent(Some("2026-01-01T10:00:00Z")).chain(),
+            "redis:6379 has not been answering since 2026-01-01T10:00:00Z; it is probed again within 8s: \
+             no answer from redis:6379 within 3s"
+        );
+        assert!(
+            silent(None)
+                .to_string()
+                .starts_with("redis:6379 has stopped answering; ")
+        );
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! ```text
 //! Built ──ask──▶ Pool ──▶ Shelf<S>: Key ──▶ Held<S> ──▶ Source (opened once, closed when idle)
-//!                                              └─▶ Flights: Question ──▶ one request, shared by all who ask meanwhile
+//!                                              ├─▶ Breaker: a source that answers nobody is probed, not asked
+//!                                              ├─▶ Flights: equal questions become one, shared by all who ask meanwhile
+//!                                              └─▶ Batches: different ones travel together, where the protocol has that
 //! ```
 //!
 //! **Invariants.** A reading never takes longer than its deadline. Nothing older than the moment of asking is ever
-//! reused: only a request that is still in flight is shared.
-//!
-//! Questions reach a source as a slice, so that collecting those of a few milliseconds into one request changes
-//! [`Pool::put`] alone.
+//! reused: only a request that is still in flight is shared. A source that hangs delays nobody else's.
 
+mod batch;
+mod breaker;
 mod flight;
 mod held;
+mod probe;
+mod rate;
+mod report;
+mod shelf;
 
-use std::future::Future;
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -27,14 +32,18 @@ use tokio::task::JoinHandle;
 
 use crate::built::Built;
 use crate::connect::Connect;
-use crate::scaler::{Checked, ErasedTrigger, Offer, Pushed, Source};
+use crate::observer::{Asker, Errand, Nulls};
+use crate::scaler::{Checked, Offer, Pushed, Reading, Source};
 use crate::source::external::ExternalScaler;
 use crate::source::http::Http;
 use crate::source::redis::Redis;
 use crate::{ScalerError, tls};
 
-pub use held::ConnectionReport;
-pub(crate) use held::{Opener, Shelf};
+pub use breaker::BreakerState;
+pub(crate) use held::Opener;
+use held::{Held, Put};
+pub use report::ConnectionReport;
+pub(crate) use shelf::Shelf;
 
 /// Declares the shelves, one for each type of source.
 macro_rules! shelves {
@@ -73,6 +82,7 @@ struct Inner {
     connect: Arc<Connect>,
     shelves: Shelves,
     closed: AtomicBool,
+    marks: RandomState,
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -87,6 +97,38 @@ pub enum PushEvent {
     Error(ScalerError),
 }
 
+/// An answer and the values in it.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The answer as people read it. It is the source's own text: whoever shows it takes the credentials out.
+    pub raw: Option<String>,
+    /// The values, or why the answer holds none.
+    pub samples: Result<Vec<Sample>, ScalerError>,
+}
+
+/// The way to a source as a trigger remembers it, so that its key, which may hold certificates, is not made and hashed for
+/// every read.
+pub(crate) struct Way<S: Source>(Mutex<Option<(Weak<Inner>, Weak<Held<S>>)>>);
+
+impl<S: Source> Default for Way<S> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+/// One read, as it reaches a source.
+#[derive(Clone, Copy)]
+pub(crate) struct Read<'a> {
+    /// The trigger.
+    pub(crate) asker: &'a Arc<Asker>,
+    /// The metric, or nothing while the source is asked for its metrics.
+    pub(crate) metric: &'a str,
+    /// The time of day, where the caller has it.
+    pub(crate) now: Option<Timestamp>,
+    /// How long it may take, where the trigger says so itself.
+    pub(crate) within: Option<Duration>,
+}
+
 impl Pool {
     /// A pool without connections. Called inside a tokio runtime, it closes idle sources by itself.
     pub fn new(connect: Connect) -> Self {
@@ -97,6 +139,7 @@ impl Pool {
             connect: Arc::new(connect),
             shelves: Shelves::default(),
             closed: AtomicBool::new(false),
+            marks: RandomState::new(),
             sweeper: Mutex::new(None),
         });
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -116,25 +159,31 @@ impl Pool {
         let Checked::External(trigger) = &built.checked else {
             return Err(ScalerError::UnknownMetric(metric.to_string()));
         };
-        let asked = built.own_name(metric)?;
-        let known = trigger.metrics();
-        let (own, activation) = match &known {
-            None => (asked, 0.0),
-            Some(known) => {
-                let found = known.iter().find(|known| known.name.eq_ignore_ascii_case(asked));
-                let found = found.ok_or_else(|| ScalerError::UnknownMetric(metric.to_string()))?;
-                (found.name.as_str(), found.activation)
-            }
+        let (own, activation) = built.own_metric(&**trigger, metric)?;
+        self.check_open()?;
+        let readings = trigger.ask(self, &built.asker, &own, now).await?;
+        Ok(samples(metric, activation, readings))
+    }
+
+    /// As [`Pool::ask`], with the answer itself beside the values, for people.
+    pub async fn look(
+        &self,
+        built: &Built,
+        metric: &MetricName,
+        now: Timestamp,
+    ) -> Result<Look, ScalerError> {
+        let Checked::External(trigger) = &built.checked else {
+            return Err(ScalerError::UnknownMetric(metric.to_string()));
         };
-        let readings = self
-            .within(&**trigger, trigger.ask(self, &built.user, own, now))
-            .await?;
-        let sample = |reading: crate::scaler::Reading| Sample {
-            metric: metric.clone(),
-            value: reading.value,
-            active: Some(reading.active.unwrap_or(reading.value > activation)),
-        };
-        Ok(readings.into_iter().map(sample).collect())
+        let (own, activation) = built.own_metric(&**trigger, metric)?;
+        self.check_open()?;
+        let shown = trigger.show(self, &built.asker, &own, now).await?;
+        Ok(Look {
+            raw: shown.raw,
+            samples: shown
+                .readings
+                .map(|readings| samples(metric, activation, readings)),
+        })
     }
 
     /// What a push trigger sends; `None` for every other type. The stream goes on until it is dropped.
@@ -142,7 +191,7 @@ impl Pool {
         let Checked::External(trigger) = &built.checked else {
             return None;
         };
-        let pushed = trigger.push(self, &built.user)?;
+        let pushed = trigger.push(self, &built.asker)?;
         let built = built.clone();
         let events = pushed.map(move |pushed| match pushed {
             Pushed::Active => PushEvent::Active,
@@ -157,8 +206,16 @@ impl Pool {
         let Checked::External(trigger) = &built.checked else {
             return Ok(Vec::new());
         };
-        self.within(&**trigger, trigger.inventory(self, &built.user))
-            .await
+        trigger.inventory(self, &built.asker).await
+    }
+
+    /// Tells a trigger's source and question apart from others: equal for two only if they ask the same of the same source
+    /// with the same credentials. Says nothing about them, and nothing to another process.
+    pub fn mark(&self, built: &Built) -> u64 {
+        match &built.checked {
+            Checked::External(trigger) => trigger.mark(&self.inner.marks),
+            Checked::Resource(_) => 0,
+        }
     }
 
     /// Every source that is held, with its figures.
@@ -188,46 +245,74 @@ impl Pool {
         self.inner.shelves.close_idle(Duration::ZERO);
     }
 
-    /// Holds a reading to its deadline.
-    pub(crate) async fn within<T>(
-        &self,
-        trigger: &dyn ErasedTrigger,
-        reading: impl Future<Output = Result<T, ScalerError>>,
-    ) -> Result<T, ScalerError> {
+    fn check_open(&self) -> Result<(), ScalerError> {
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(ScalerError::Closed);
         }
-        let after = trigger.timeout().unwrap_or(self.inner.connect.timeout);
-        if let Ok(answer) = tokio::time::timeout(after, reading).await {
-            return answer;
-        }
-        trigger.gave_up(self, after);
-        Err(ScalerError::TimedOut {
-            endpoint: trigger.endpoint(),
-            after,
-        })
+        Ok(())
     }
 
-    /// Puts a question to a source: joins the request that is in flight for it, or starts one.
+    /// Puts a question to a source: joins the request that is in flight for it, or starts one. Ends at the deadline.
     pub(crate) async fn put<S: Source>(
         &self,
-        key: S::Key,
+        way: &Way<S>,
+        key: impl FnOnce() -> S::Key,
         question: S::Question,
-        user: &str,
+        read: Read<'_>,
     ) -> Result<S::Answer, ScalerError> {
-        self.opener::<S>(&key, user).ask(question).await
+        self.check_open()?;
+        let connect = &self.inner.connect;
+        let put = Put {
+            within: read.within.unwrap_or(connect.timeout),
+            now: read.now,
+            errand: connect.observer.as_ref().map(|_| errand(read)),
+        };
+        self.follow(way, key, read.asker).ask(question, put).await
     }
 
-    /// Drops a source that passed a deadline and has not answered anybody meanwhile: its connection may be dead without
-    /// either side knowing.
-    pub(crate) fn gave_up<S: Source>(&self, key: &S::Key, after: Duration) {
-        S::shelf(&self.inner.shelves).gave_up(key, after);
+    /// The way that is remembered, if it leads to a source of this pool that is still held.
+    fn follow<S: Source>(&self, way: &Way<S>, key: impl FnOnce() -> S::Key, asker: &Asker) -> Opener<S> {
+        let mut known = way.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((pool, held)) = &*known
+            && std::ptr::eq(pool.as_ptr(), Arc::as_ptr(&self.inner))
+            && let Some(held) = held.upgrade()
+        {
+            held.used_by(&asker.label);
+            return Opener::new(held, &self.inner.connect);
+        }
+        let opener = self.opener::<S>(&key(), asker);
+        *known = Some((Arc::downgrade(&self.inner), opener.held()));
+        opener
+    }
+
+    /// Tells the observer that a query found nothing.
+    pub(crate) fn found_nothing(&self, read: Read<'_>, nulls: Nulls) {
+        if let Some(observer) = &self.inner.connect.observer {
+            observer.empty_answer(&errand(read), nulls);
+        }
     }
 
     /// The way to a source, opened when first needed.
-    pub(crate) fn opener<S: Source>(&self, key: &S::Key, user: &str) -> Opener<S> {
-        S::shelf(&self.inner.shelves).get(key, user, &self.inner.connect)
+    pub(crate) fn opener<S: Source>(&self, key: &S::Key, asker: &Asker) -> Opener<S> {
+        S::shelf(&self.inner.shelves).get(key, &asker.label, &self.inner.connect)
     }
+}
+
+fn errand(read: Read<'_>) -> Errand {
+    Errand {
+        asker: Arc::clone(read.asker),
+        metric: read.metric.to_owned(),
+    }
+}
+
+/// Readings with their activity decided.
+fn samples(metric: &MetricName, activation: f64, readings: Vec<Reading>) -> Vec<Sample> {
+    let sample = |reading: Reading| Sample {
+        metric: metric.clone(),
+        value: reading.value,
+        active: Some(reading.active.unwrap_or(reading.value > activation)),
+    };
+    readings.into_iter().map(sample).collect()
 }
 
 /// Closes sources that nobody has asked for a while; ends with the pool.
@@ -239,3 +324,6 @@ async fn sweep(pool: Weak<Inner>, idle: Duration) {
         inner.shelves.close_idle(idle);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 //!
 //! A scaler sees no metric index, no `metricType`, no deadline and no connection: the framework owns them.
 
+mod erased;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
@@ -15,14 +17,17 @@ use std::time::Duration;
 
 use engine::metric::{MetricTarget, MetricType, ResourceMetric};
 use engine::quantity::Quantity;
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::connect::Connect;
 use crate::metadata::{Field, Reader, TriggerMetadata};
-use crate::pool::{Opener, Pool, Shelf, Shelves};
+use crate::observer::Nulls;
+use crate::pool::{Opener, Shelf, Shelves};
 use crate::{ScalerError, TriggerInput};
+
+pub(crate) use erased::ErasedTrigger;
+use erased::{Asking, Clockwork};
 
 /// One metric as a scaler declares it: without index, without `metricType`.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +164,11 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
         Ok(Vec::new())
     }
 
+    /// What an answer that holds nothing counts as; `None` for one that holds something. Only counted, for people.
+    fn found_nothing(&self, _answer: &<Self::Source as Source>::Answer) -> Option<Nulls> {
+        None
+    }
+
     /// How long a reading may take, where the trigger says so itself.
     fn timeout(&self) -> Option<Duration> {
         None
@@ -195,7 +205,7 @@ pub(crate) trait Source: Sized + Send + Sync + 'static {
     /// Something to ask.
     type Question: Clone + Debug + Eq + Hash + Send + Sync + 'static;
     /// What comes back; cheap to clone, as several triggers may share it.
-    type Answer: Clone + Send + Sync + 'static;
+    type Answer: Clone + Debug + Send + Sync + 'static;
     /// The protocol, as `kubectl keda connections` prints it.
     const PROTOCOL: &'static str;
 
@@ -205,6 +215,17 @@ pub(crate) trait Source: Sized + Send + Sync + 'static {
     /// The endpoint as text, without credentials.
     fn endpoint(key: &Self::Key) -> String;
 
+    /// How many questions one call of [`Source::ask`] takes. More than one only where a request of the protocol holds many
+    /// and the slowest does not hold up the others, since they are all answered when the call ends.
+    fn together(_key: &Self::Key) -> usize {
+        1
+    }
+
+    /// An answer as people read it; dry runs show it.
+    fn describe(answer: &Self::Answer) -> String {
+        format!("{answer:?}")
+    }
+
     /// Connects.
     fn open(key: &Self::Key, connect: &Connect) -> impl Future<Output = Result<Self, ScalerError>> + Send;
 
@@ -213,145 +234,6 @@ pub(crate) trait Source: Sized + Send + Sync + 'static {
         &self,
         questions: &[Self::Question],
     ) -> impl Future<Output = Vec<Result<Self::Answer, ScalerError>>> + Send;
-}
-
-/// A trigger whose type the framework no longer needs to know.
-pub(crate) trait ErasedTrigger: Debug + Send + Sync {
-    fn metrics(&self) -> Option<Vec<Metric>>;
-    fn timeout(&self) -> Option<Duration>;
-    fn endpoint(&self) -> String;
-    /// Called when a reading passed its deadline.
-    fn gave_up(&self, pool: &Pool, after: Duration);
-    fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>>;
-    fn inventory<'a>(
-        &'a self,
-        pool: &'a Pool,
-        user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>>;
-    fn ask<'a>(
-        &'a self,
-        pool: &'a Pool,
-        user: &'a str,
-        metric: &'a str,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>>;
-    fn push(&self, pool: &Pool, user: &str) -> Option<BoxStream<'static, Pushed>>;
-}
-
-#[derive(Debug)]
-struct Asking<T>(T);
-
-impl<T: Trigger> ErasedTrigger for Asking<T> {
-    fn metrics(&self) -> Option<Vec<Metric>> {
-        self.0.metrics()
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        self.0.timeout()
-    }
-
-    fn endpoint(&self) -> String {
-        T::Source::endpoint(&self.0.source())
-    }
-
-    fn gave_up(&self, pool: &Pool, after: Duration) {
-        pool.gave_up::<T::Source>(&self.0.source(), after);
-    }
-
-    fn specs<'a>(&'a self, pool: &'a Pool, user: &'a str) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
-        Box::pin(async move {
-            let Some(question) = self.0.specs_question() else {
-                return Ok(self.0.metrics().unwrap_or_default());
-            };
-            let answer = pool.put::<T::Source>(self.0.source(), question, user).await?;
-            self.0.read_specs(&answer)
-        })
-    }
-
-    fn inventory<'a>(
-        &'a self,
-        pool: &'a Pool,
-        user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>> {
-        Box::pin(async move {
-            let Some(question) = self.0.inventory_question() else {
-                return Ok(Vec::new());
-            };
-            let answer = pool.put::<T::Source>(self.0.source(), question, user).await?;
-            let mut offers = self.0.read_inventory(&answer)?;
-            offers.sort();
-            offers.dedup();
-            Ok(offers)
-        })
-    }
-
-    fn ask<'a>(
-        &'a self,
-        pool: &'a Pool,
-        user: &'a str,
-        metric: &'a str,
-        _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
-        Box::pin(async move {
-            let answer = pool
-                .put::<T::Source>(self.0.source(), self.0.question(metric)?, user)
-                .await?;
-            self.0.read_answer(&answer)
-        })
-    }
-
-    fn push(&self, pool: &Pool, user: &str) -> Option<BoxStream<'static, Pushed>> {
-        self.0.push(pool.opener::<T::Source>(&self.0.source(), user))
-    }
-}
-
-#[derive(Debug)]
-struct Clockwork<T>(T);
-
-impl<T: Timed> ErasedTrigger for Clockwork<T> {
-    fn metrics(&self) -> Option<Vec<Metric>> {
-        Some(vec![self.0.metric()])
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        None
-    }
-
-    fn endpoint(&self) -> String {
-        "the clock".to_owned()
-    }
-
-    fn gave_up(&self, _pool: &Pool, _after: Duration) {}
-
-    fn specs<'a>(
-        &'a self,
-        _pool: &'a Pool,
-        _user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<Metric>, ScalerError>> {
-        Box::pin(async move { Ok(vec![self.0.metric()]) })
-    }
-
-    fn inventory<'a>(
-        &'a self,
-        _pool: &'a Pool,
-        _user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn ask<'a>(
-        &'a self,
-        _pool: &'a Pool,
-        _user: &'a str,
-        _metric: &'a str,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
-        Box::pin(async move { self.0.at(now).map(|reading| vec![reading]) })
-    }
-
-    fn push(&self, _pool: &Pool, _user: &str) -> Option<BoxStream<'static, Pushed>> {
-        None
-    }
 }
 
 /// A checked trigger of any type.
@@ -405,7 +287,7 @@ impl ScalerType {
             let mut trigger = T::read(reader)?;
             trigger.bind(reader.input());
             trigger.check(reader);
-            Some(Checked::External(Arc::new(Asking(trigger))))
+            Some(Checked::External(Arc::new(Asking::new(trigger))))
         })
     }
 

@@ -3,6 +3,7 @@
 mod adapter;
 mod bad_input;
 mod debug_api;
+mod dry_run;
 mod faults;
 mod jsonpath;
 mod scaling;
@@ -15,7 +16,7 @@ use harness::tier::Tier;
 
 /// Scaling, refusals and certificates on the shared cluster.
 pub(crate) fn tier() -> Tier {
-    Tier::new("cluster")
+    let tier = Tier::new("cluster")
         .needs(bed::binary())
         .needs(keda::controller_bin())
         .needs(keda::adapter_bin())
@@ -53,7 +54,33 @@ pub(crate) fn tier() -> Tier {
             "debug_api_judges_an_own_token_by_its_owner",
             debug_api::own_token_counts_for_its_owner,
         )
-        .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl)
+        .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl);
+    trials(tier)
+}
+
+/// What would happen, and who is connected.
+fn trials(tier: Tier) -> Tier {
+    tier.case(
+        "dry_run_needs_no_more_than_the_right_to_read",
+        dry_run::reading_suffices,
+    )
+    .case(
+        "dry_run_says_what_the_adapter_then_serves",
+        dry_run::as_the_adapter_serves,
+    )
+    .case(
+        "dry_run_in_the_cluster_is_judged_by_the_object",
+        dry_run::in_the_cluster,
+    )
+    .case(
+        "dry_run_of_a_draft_needs_the_right_to_create_it",
+        dry_run::drafts_need_the_right_to_create,
+    )
+    .case(
+        "dry_run_of_a_name_inside_the_cluster_offers_to_ask_there",
+        dry_run::names_of_the_cluster,
+    )
+    .case("connections_are_told_with_who_shares_them", dry_run::connections)
 }
 
 /// Crashes, on a cluster of their own: they would disturb every other case.

@@ -2,6 +2,7 @@
 
 mod external;
 mod http;
+mod pool;
 mod probe;
 mod redis;
 
@@ -34,6 +35,10 @@ pub(crate) fn tier() -> Tier {
         )
         .case("redis_cluster_with_password_and_tls", redis::cluster_with_tls)
         .case("redis_sentinel_follows_the_master", redis::sentinel)
+        .case(
+            "pool_a_stopped_server_disturbs_nobody",
+            pool::a_stopped_server_disturbs_nobody,
+        )
         .case("metrics_api_logs_in_each_way", http::logins)
         .case("metrics_api_reads_each_format", http::formats)
         .case("metrics_api_failing_and_back", http::lost_and_back)

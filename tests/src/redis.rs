@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::free_port;
 use crate::pki::Pair;
-use crate::process::{Launch, Process, installed};
+use crate::process::{Launch, Process, installed, signal};
 use crate::wait::{look, wait_for};
 
 const START: Duration = Duration::from_mins(1);
@@ -126,6 +126,16 @@ impl Redis {
     /// Ends the server as a crash would.
     pub fn kill(&self) {
         self.process.kill();
+    }
+
+    /// Stops the server where it is: it keeps its connections, takes new ones, and answers nobody.
+    pub fn freeze(&self) -> Result<()> {
+        signal(self.process.pid(), "STOP")
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) -> Result<()> {
+        signal(self.process.pid(), "CONT")
     }
 
     /// Starts it again on the same port, empty.

@@ -253,7 +253,7 @@ fn fill<'f>(
 }
 
 /// A text that the setting parses.
-fn plausible(field: &Field) -> String {
+pub(crate) fn plausible(field: &Field) -> String {
     let words = match field.kind {
         Kind::OneOf(words) | Kind::ListOf(words) => words.first().copied().unwrap_or("x"),
         Kind::Text | Kind::List => "x:1",

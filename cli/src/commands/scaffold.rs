@@ -1,5 +1,8 @@
-//! `kubectl keda scaffold`: a commented manifest to start from, written from what the scaler type says of itself.
+//! `kubectl keda scaffold`: a commented manifest to start from, written from what the scaler type says of itself and,
+//! with `--live`, from what the source says it has.
 
+mod given;
+mod live;
 mod render;
 
 use scalers::SCALERS;
@@ -7,13 +10,17 @@ use scalers::SCALERS;
 use crate::commands::scalers as catalog;
 use crate::context::Context;
 use crate::exit::{self, Failure};
+use crate::output::Output;
 use crate::ui::{prompt, table};
+use given::Given;
 
 /// Arguments of `scaffold`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kubectl keda scaffold redis > orders.yaml
-  kubectl keda scaffold cron --name office-hours --target statefulset/web -n shop")]
+  kubectl keda scaffold cron --name office-hours --target statefulset/web -n shop
+  kubectl keda scaffold redis --live --set address=127.0.0.1:6379 --auth password
+  kubectl keda scaffold redis --live --list -o json --set address=127.0.0.1:6379 --auth password=@secret.txt")]
 pub struct Args {
     /// Scaler type; without it the types are listed, or asked for on a terminal
     #[arg(value_name = "TYPE")]
@@ -24,6 +31,29 @@ pub struct Args {
     /// What to scale, as KIND/NAME (deployment or statefulset) or NAME
     #[arg(long, value_name = "KIND/NAME", default_value = "deployment/my-app", value_parser = parse_target)]
     pub target: Target,
+    /// Value of a setting; may be given several times
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = given::parse_setting)]
+    pub set: Vec<(String, String)>,
+    /// Ask the source, from this machine, what it has that the trigger could name
+    #[arg(long, requires = "type_")]
+    pub live: bool,
+    /// Parameter of the authentication for `--live`: asked for without VALUE, read from a file with @FILE; the manifest refers to
+    /// a Secret and never holds the value
+    #[arg(long, value_name = "PARAMETER[=VALUE|=@FILE]", value_parser = given::parse_parameter)]
+    pub auth: Vec<given::Parameter>,
+    /// Only list what the source has
+    #[arg(long, requires = "live")]
+    pub list: bool,
+    /// How to list it: table, json, yaml or jsonpath=TEMPLATE
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        default_value = "table",
+        hide_default_value = true,
+        requires = "live"
+    )]
+    pub output: Output,
 }
 
 /// A workload to scale.
@@ -53,7 +83,7 @@ fn parse_target(text: &str) -> Result<Target, String> {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
+pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     let scaler = match &args.type_ {
         Some(name) => catalog::find(name)?,
         None if cx.ui.can_ask() => {
@@ -76,11 +106,18 @@ pub(crate) fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         .name
         .clone()
         .unwrap_or_else(|| format!("{}-{}", args.target.name, scaler.name));
-    cx.ui.data(&render::manifest(
-        scaler,
-        &name,
-        cx.kube.namespace.as_deref(),
-        &args.target,
-    ))?;
+    let mut given = Given::of(args, scaler)?;
+    if args.live {
+        match live::offers(args, cx, &given, &name).await? {
+            live::Answer::Listed => return Ok(exit::OK),
+            live::Answer::Picked(picked) => given.pick(picked),
+        }
+    }
+    let head = render::Head {
+        name: &name,
+        namespace: cx.kube.namespace.as_deref(),
+        target: &args.target,
+    };
+    cx.ui.data(&render::manifest(scaler, &head, &given))?;
     Ok(exit::OK)
 }

@@ -57,7 +57,7 @@ async fn mint(cluster: &Cluster, namespace: &str) -> Result<Token, Failure> {
 
 /// The bearer token that the kubeconfig's user has, from wherever it comes: the same layer that puts it into the
 /// client's requests puts it into one that goes nowhere.
-async fn own(cluster: &Cluster) -> Result<Token, Failure> {
+pub(super) async fn own(cluster: &Cluster) -> Result<Token, Failure> {
     let unusable = |e: Box<dyn std::error::Error + Send + Sync>| {
         Failure::new(
             exit::NOT_PERMITTED,

@@ -28,7 +28,7 @@ pub(crate) fn hpa_name(object: &ScaledObject) -> String {
 }
 
 /// The resource that the target is: as the controller resolved it, or by the usual plural.
-pub(super) fn target_resource(object: &ScaledObject) -> ApiResource {
+pub(crate) fn target_resource(object: &ScaledObject) -> ApiResource {
     if let Some(known) = object
         .status
         .as_ref()
@@ -43,7 +43,7 @@ pub(super) fn target_resource(object: &ScaledObject) -> ApiResource {
 }
 
 /// Replicas that a target should have. The API server leaves a zero out.
-pub(super) fn replicas(scale: &Scale) -> i32 {
+pub(crate) fn replicas(scale: &Scale) -> i32 {
     scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0)
 }
 

@@ -1,6 +1,8 @@
 //! Questions, asked only where somebody can answer. Elsewhere the flag to give is named instead.
 
+use dialoguer::console::Term;
 use dialoguer::{Confirm, Select};
+use scalers::Secret;
 
 use super::Ui;
 use crate::exit::{self, Failure};
@@ -37,6 +39,22 @@ pub(crate) fn confirm(ui: Ui, question: &str, flag: &str) -> Result<bool, Failur
         .default(false)
         .interact()
         .map_err(unanswered)
+}
+
+/// Asks for a text that is not shown while it is typed; `flag` is what to give where nobody can be asked.
+pub(crate) fn secret(ui: Ui, question: &str, flag: &str) -> Result<Secret<String>, Failure> {
+    if !ui.can_ask() {
+        return Err(
+            Failure::new(exit::USAGE, format!("{question}: nobody can be asked here"))
+                .help(format!("give {flag}")),
+        );
+    }
+    let terminal = Term::stderr();
+    terminal
+        .write_str(&format!("{question}: "))
+        .and_then(|()| terminal.read_secure_line())
+        .map(Secret::new)
+        .map_err(|error| unanswered(dialoguer::Error::IO(error)))
 }
 
 fn unanswered(error: dialoguer::Error) -> Failure {

@@ -1,4 +1,5 @@
-//! Who may ask the debug API: a token that the API server vouches for, of a user who may `get` the object asked about.
+//! Who may ask the debug API: a token that the API server vouches for, of a user who has the right to what is asked:
+//! to `get` the object it is about, or, for a dry run of a new one, to create it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -29,10 +30,14 @@ pub(crate) struct Access {
     verdicts: Mutex<HashMap<(String, Question), (bool, Instant)>>,
 }
 
-/// What a caller wants to see. An empty part means all.
+/// A right that a caller needs. An empty part means all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
-    /// Plural of a kind of `keda.sh`.
+    /// `get`, `create` or `update`.
+    pub(crate) verb: &'static str,
+    /// Group of the resource; empty for the core group.
+    pub(crate) group: &'static str,
+    /// Plural of a kind.
     pub(crate) resource: &'static str,
     /// The namespace.
     pub(crate) namespace: String,
@@ -112,7 +117,7 @@ impl Access {
             .filter(|_| status.authenticated == Some(true) && meant_for_us))
     }
 
-    /// Whether a user may `get` what is asked about.
+    /// Whether a user has a right.
     pub(crate) async fn may(&self, user: &UserInfo, question: &Question) -> Result<bool, Status> {
         let key = (user.username.clone().unwrap_or_default(), question.clone());
         if let Some((allowed, at)) = self
@@ -135,8 +140,8 @@ impl Access {
                     .clone()
                     .map(|extra| extra.into_iter().collect::<BTreeMap<_, _>>()),
                 resource_attributes: Some(ResourceAttributes {
-                    verb: Some("get".to_owned()),
-                    group: Some("keda.sh".to_owned()),
+                    verb: Some(question.verb.to_owned()),
+                    group: Some(question.group.to_owned()),
                     resource: Some(question.resource.to_owned()),
                     namespace: some(&question.namespace),
                     name: some(&question.name),
@@ -163,21 +168,30 @@ impl Access {
         if self.may(user, question).await? {
             return Ok(());
         }
-        let name = user.username.as_deref().unwrap_or("the caller");
-        let Question {
-            resource,
-            namespace,
-            name: object,
-        } = question;
-        let what = match (namespace.as_str(), object.as_str()) {
-            ("", _) => format!("{resource}.keda.sh of all namespaces"),
-            (namespace, "") => format!("{resource}.keda.sh in namespace {namespace}"),
-            (namespace, object) => format!("{resource}.keda.sh {namespace}/{object}"),
-        };
-        Err(Status::permission_denied(format!(
-            "{name} may not get {what}: grant it with a Role or ClusterRole"
-        )))
+        Err(refused(user, question))
     }
+}
+
+/// The refusal of a right.
+pub(crate) fn refused(user: &UserInfo, question: &Question) -> Status {
+    let name = user.username.as_deref().unwrap_or("the caller");
+    let Question {
+        verb,
+        group,
+        resource,
+        namespace,
+        name: object,
+    } = question;
+    let dot = if group.is_empty() { "" } else { "." };
+    let what = match (namespace.as_str(), object.as_str()) {
+        ("", "") => format!("{resource}{dot}{group} of all namespaces"),
+        ("", object) => format!("{resource}{dot}{group} {object}"),
+        (namespace, "") => format!("{resource}{dot}{group} in namespace {namespace}"),
+        (namespace, object) => format!("{resource}{dot}{group} {namespace}/{object}"),
+    };
+    Status::permission_denied(format!(
+        "{name} may not {verb} {what}: grant it with a Role or ClusterRole"
+    ))
 }
 
 fn make_room<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, (V, Instant)>) {

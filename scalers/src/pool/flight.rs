@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
@@ -14,66 +14,112 @@ type Request<A> = BoxFuture<'static, Result<A, ScalerError>>;
 /// Requests in flight, by what they ask.
 ///
 /// The table holds them weakly: a request that everybody gave up on is dropped with its last waiter, so nobody can
-/// join it later and get an answer to a question that was put before they asked.
+/// join it later and get an answer to a question that was put before they asked. A request that ends, however it ends,
+/// takes itself off the table.
 pub(super) struct Flights<Q, A> {
-    table: Mutex<Table<Q, A>>,
+    table: Arc<Mutex<Table<Q, A>>>,
 }
 
 struct Table<Q, A> {
-    flights: HashMap<Q, WeakShared<Request<A>>>,
-    sweep_at: usize,
+    flights: HashMap<Q, Flight<A>>,
+    next: u64,
 }
 
-/// Below this many entries the table is not swept of finished requests.
-const SMALL: usize = 64;
+struct Flight<A> {
+    number: u64,
+    request: WeakShared<Request<A>>,
+}
 
-impl<Q, A> Default for Flights<Q, A> {
-    fn default() -> Self {
-        Self {
-            table: Mutex::new(Table {
-                flights: HashMap::new(),
-                sweep_at: SMALL,
-            }),
+/// Room that an empty table may keep.
+const ROOM: usize = 16;
+
+/// Takes a request off the table when it ends.
+struct Landing<Q: Eq + Hash, A> {
+    table: Weak<Mutex<Table<Q, A>>>,
+    question: Q,
+    number: u64,
+}
+
+impl<Q: Eq + Hash, A> Drop for Landing<Q, A> {
+    fn drop(&mut self) {
+        let Some(table) = self.table.upgrade() else {
+            return;
+        };
+        let mut table = lock(&table);
+        let own = |flight: &Flight<A>| flight.number == self.number;
+        if table.flights.get(&self.question).is_some_and(own) {
+            table.flights.remove(&self.question);
+        }
+        if table.flights.is_empty() && table.flights.capacity() > ROOM {
+            table.flights = HashMap::new();
         }
     }
 }
 
-impl<Q: Eq + Hash, A: Clone> Flights<Q, A> {
+impl<Q, A> Default for Flights<Q, A> {
+    fn default() -> Self {
+        let table = Table {
+            flights: HashMap::new(),
+            next: 0,
+        };
+        Self {
+            table: Arc::new(Mutex::new(table)),
+        }
+    }
+}
+
+impl<Q, A> Flights<Q, A>
+where
+    Q: Clone + Eq + Hash + Send + 'static,
+    A: Clone + Send + Sync + 'static,
+{
     /// Joins the request for a question, or starts it.
     pub(super) fn join(&self, question: Q, start: impl FnOnce() -> Request<A>) -> Shared<Request<A>> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = table.flights.get(&question).and_then(under_way) {
+        let mut table = lock(&self.table);
+        let known = table.flights.get(&question);
+        let under_way = known.and_then(|flight| flight.request.upgrade());
+        if let Some(flight) = under_way.filter(|flight| flight.peek().is_none()) {
             return flight;
         }
-        if table.flights.len() >= table.sweep_at {
-            table.flights.retain(|_, flight| under_way(flight).is_some());
-            table.sweep_at = SMALL.max(table.flights.len() * 2);
-        }
-        let flight = start().shared();
-        if let Some(weak) = flight.downgrade() {
-            table.flights.insert(question, weak);
+        let number = table.next;
+        table.next += 1;
+        let landing = Landing {
+            table: Arc::downgrade(&self.table),
+            question: question.clone(),
+            number,
+        };
+        let request = start();
+        let flight = async move {
+            let answer = request.await;
+            drop(landing);
+            answer
+        };
+        let flight = flight.boxed().shared();
+        if let Some(request) = flight.downgrade() {
+            table.flights.insert(question, Flight { number, request });
         }
         flight
     }
 
     /// How many requests are under way.
     pub(super) fn count(&self) -> usize {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table
-            .flights
-            .values()
-            .filter(|flight| under_way(flight).is_some())
-            .count()
+        lock(&self.table).flights.len()
+    }
+
+    /// How many questions the table has room for without growing.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        lock(&self.table).flights.capacity()
     }
 }
 
-fn under_way<A: Clone>(flight: &WeakShared<Request<A>>) -> Option<Shared<Request<A>>> {
-    flight.upgrade().filter(|flight| flight.peek().is_none())
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held cannot leave the table half-written.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::sync::Notify;
@@ -81,7 +127,7 @@ mod tests {
     use super::*;
 
     struct Bench {
-        flights: Flights<&'static str, u32>,
+        flights: Flights<String, u32>,
         started: Arc<AtomicU32>,
         gate: Arc<Notify>,
     }
@@ -96,9 +142,9 @@ mod tests {
         }
 
         /// Asks; the answer is the number of the request, and comes once the gate opens.
-        fn ask(&self, question: &'static str) -> Shared<Request<u32>> {
+        fn ask(&self, question: &str) -> Shared<Request<u32>> {
             let (started, gate) = (Arc::clone(&self.started), Arc::clone(&self.gate));
-            self.flights.join(question, || {
+            self.flights.join(question.to_owned(), || {
                 let number = started.fetch_add(1, Ordering::Relaxed) + 1;
                 Box::pin(async move {
                     gate.notified().await;
@@ -137,7 +183,24 @@ mod tests {
     async fn a_request_that_all_gave_up_on_is_started_anew() {
         let bench = Bench::new();
         drop(bench.ask("a"));
+        assert_eq!(bench.flights.count(), 0);
         bench.gate.notify_one();
         assert_eq!(bench.ask("a").await.expect("answered"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_questions_leave_nothing_behind() {
+        let bench = Bench::new();
+        let mut asked: Vec<_> = (0..1000).map(|n| bench.ask(&n.to_string())).collect();
+        assert_eq!(bench.flights.count(), 1000);
+        // Half of them are given up, the others are answered.
+        asked.truncate(500);
+        assert_eq!(bench.flights.count(), 500);
+        for flight in asked {
+            bench.gate.notify_one();
+            flight.await.expect("answered");
+        }
+        assert_eq!(bench.flights.count(), 0);
+        assert!(bench.flights.room() <= ROOM, "{}", bench.flights.room());
     }
 }

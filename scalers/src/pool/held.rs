@@ -3,63 +3,33 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use futures::FutureExt;
 use tokio::time::Instant;
 
+use super::batch::{self, Answers, Batches};
+use super::breaker::{Admission, Breaker};
 use super::flight::Flights;
+use super::probe::Prober;
+use super::rate::Rate;
+use super::report::ConnectionReport;
 use crate::ScalerError;
-use crate::connect::Connect;
+use crate::connect::{Connect, Probing};
+use crate::observer::{Errand, on_behalf_of};
 use crate::scaler::Source;
 
-/// Figures of one source, as `kubectl keda connections` prints them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectionReport {
-    /// The protocol that is spoken.
-    #[serde(skip_deserializing)]
-    pub protocol: &'static str,
-    /// Host and port, or URL, without credentials.
-    pub endpoint: String,
-    /// Tells apart sources at one endpoint with other credentials or TLS settings; says nothing about them.
-    pub credential: String,
-    /// Whether the connection stands.
-    pub open: bool,
-    /// Seconds since it was first needed.
-    pub age_seconds: u64,
-    /// Seconds since it was last asked.
-    pub idle_seconds: u64,
-    /// The triggers that asked it, as `namespace/name[index]`.
-    pub users: Vec<String>,
-    /// Requests so far.
-    pub asked: u64,
-    /// Requests that were saved because an equal one was in flight.
-    pub shared: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// Requests under way.
-    pub in_flight: usize,
-    /// How the last failed request failed.
-    pub last_error: Option<String>,
-}
-
-/// All sources of one type, by key.
-pub(crate) struct Shelf<S: Source> {
-    held: Mutex<HashMap<S::Key, Arc<Held<S>>>>,
-    /// Keyed afresh in every process, so that the credential mark cannot be used to guess a credential.
-    marks: RandomState,
-}
-
-struct Held<S: Source> {
+/// One source with those who share it.
+pub(super) struct Held<S: Source> {
     key: S::Key,
+    marks: RandomState,
     state: Mutex<State<S>>,
     opening: Flights<(), Arc<S>>,
     asking: Flights<S::Question, S::Answer>,
-    asked: AtomicU64,
-    joined: AtomicU64,
-    failed: AtomicU64,
+    batches: Batches<S::Question, S::Answer>,
+    prober: Prober,
+    figures: Figures,
 }
 
 struct State<S> {
@@ -67,8 +37,19 @@ struct State<S> {
     since: Instant,
     last: Instant,
     answered: Instant,
-    users: HashMap<String, Instant>,
+    users: HashMap<Arc<str>, Instant>,
     last_error: Option<String>,
+    breaker: Breaker,
+    rate: Rate,
+}
+
+#[derive(Default)]
+struct Figures {
+    wanted: AtomicU64,
+    asked: AtomicU64,
+    batches: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// The way to one source for one trigger.
@@ -77,88 +58,19 @@ pub(crate) struct Opener<S: Source> {
     connect: Arc<Connect>,
 }
 
-impl<S: Source> Default for Shelf<S> {
-    fn default() -> Self {
-        Self {
-            held: Mutex::default(),
-            marks: RandomState::new(),
-        }
-    }
-}
-
-impl<S: Source> Shelf<S> {
-    /// The source of a key, opened when first asked.
-    pub(super) fn get(&self, key: &S::Key, user: &str, connect: &Arc<Connect>) -> Opener<S> {
-        let mut all = lock(&self.held);
-        let held = if let Some(held) = all.get(key) {
-            Arc::clone(held)
-        } else {
-            let held = Arc::new(Held::new(key.clone()));
-            all.insert(key.clone(), Arc::clone(&held));
-            held
-        };
-        drop(all);
-        held.used_by(user);
-        Opener {
-            held,
-            connect: Arc::clone(connect),
-        }
-    }
-
-    /// Drops sources that were last used longer ago than `idle` and that nobody is using now.
-    pub(super) fn close_idle(&self, idle: Duration) {
-        lock(&self.held).retain(|_, held| {
-            let mut state = lock(&held.state);
-            state.users.retain(|_, last| last.elapsed() < idle);
-            let used = state.last.elapsed() < idle;
-            drop(state);
-            // A stream of a push trigger keeps its opener, and with it the source.
-            used || Arc::strong_count(held) > 1 && !idle.is_zero()
-        });
-    }
-
-    /// Forgets the connection of a source that has not answered anybody for so long.
-    pub(super) fn gave_up(&self, key: &S::Key, after: Duration) {
-        let held = lock(&self.held).get(key).map(Arc::clone);
-        let Some(held) = held else { return };
-        held.failed.fetch_add(1, Ordering::Relaxed);
-        let mut state = lock(&held.state);
-        state.last_error = Some(format!("no answer within {after:?}"));
-        if state.answered.elapsed() >= after {
-            state.source = None;
-        }
-    }
-
-    /// Adds a report of every source.
-    #[expect(clippy::iter_over_hash_type, reason = "the pool sorts the reports")]
-    pub(super) fn report(&self, reports: &mut Vec<ConnectionReport>) {
-        for held in lock(&self.held).values() {
-            let state = lock(&held.state);
-            let mut users: Vec<String> = state.users.keys().cloned().collect();
-            users.sort();
-            reports.push(ConnectionReport {
-                protocol: S::PROTOCOL,
-                endpoint: S::endpoint(&held.key),
-                credential: format!("{:04x}", self.marks.hash_one(&held.key) as u16),
-                open: state.source.is_some(),
-                age_seconds: state.since.elapsed().as_secs(),
-                idle_seconds: state.last.elapsed().as_secs(),
-                users,
-                asked: held.asked.load(Ordering::Relaxed),
-                shared: held
-                    .joined
-                    .load(Ordering::Relaxed)
-                    .saturating_sub(held.asked.load(Ordering::Relaxed)),
-                failed: held.failed.load(Ordering::Relaxed),
-                in_flight: held.asking.count(),
-                last_error: state.last_error.clone(),
-            });
-        }
-    }
+/// How a question is put.
+#[derive(Clone, Debug)]
+pub(crate) struct Put {
+    /// How long it may take.
+    pub(crate) within: Duration,
+    /// The time of day, for texts.
+    pub(crate) now: Option<jiff::Timestamp>,
+    /// The read it is put for, if somebody wants to know.
+    pub(crate) errand: Option<Errand>,
 }
 
 impl<S: Source> Held<S> {
-    fn new(key: S::Key) -> Self {
+    pub(super) fn new(key: S::Key, marks: RandomState, probing: Probing) -> Self {
         let now = now();
         let state = State {
             source: None,
@@ -167,28 +79,94 @@ impl<S: Source> Held<S> {
             answered: now,
             users: HashMap::new(),
             last_error: None,
+            breaker: Breaker::new(probing),
+            rate: Rate::new(now),
         };
         Self {
             key,
+            marks,
             state: Mutex::new(state),
             opening: Flights::default(),
             asking: Flights::default(),
-            asked: AtomicU64::new(0),
-            joined: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            batches: Batches::default(),
+            prober: Prober::default(),
+            figures: Figures::default(),
         }
     }
 
-    fn used_by(&self, user: &str) {
+    pub(super) fn used_by(&self, user: &Arc<str>) {
         let now = now();
         let mut state = lock(&self.state);
         state.last = now;
         match state.users.get_mut(user) {
             Some(last) => *last = now,
             None => {
-                state.users.insert(user.to_owned(), now);
+                state.users.insert(Arc::clone(user), now);
             }
         }
+    }
+
+    /// Whether it was used within that time. Forgets what is older.
+    pub(super) fn is_used(&self, idle: Duration) -> bool {
+        let now = now();
+        let mut state = lock(&self.state);
+        state.users.retain(|_, last| now.duration_since(*last) < idle);
+        state.breaker.forget_old(now, idle);
+        now.duration_since(state.last) < idle
+    }
+
+    pub(super) fn stop_probing(&self) {
+        self.prober.stop();
+    }
+
+    pub(super) fn report(&self, credential: String) -> ConnectionReport {
+        let (now, in_flight) = (now(), self.asking.count());
+        let state = lock(&self.state);
+        let mut users: Vec<String> = state.users.keys().map(ToString::to_string).collect();
+        users.sort();
+        let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let (asked, refused) = (count(&self.figures.asked), count(&self.figures.refused));
+        let (breaker, next) = state.breaker.state();
+        ConnectionReport {
+            protocol: S::PROTOCOL,
+            endpoint: S::endpoint(&self.key),
+            credential,
+            open: state.source.is_some(),
+            age_seconds: now.duration_since(state.since).as_secs(),
+            idle_seconds: now.duration_since(state.last).as_secs(),
+            users,
+            asked,
+            batches: count(&self.figures.batches),
+            shared: count(&self.figures.wanted).saturating_sub(asked + refused),
+            failed: count(&self.figures.failed),
+            refused,
+            questions_per_minute: state.rate.a_minute(now),
+            in_flight,
+            last_error: state.last_error.clone(),
+            breaker,
+            next_probe_seconds: next.map(|next| next.saturating_duration_since(now).as_secs_f64()),
+        }
+    }
+
+    /// What the breaker knows of this source.
+    pub(super) fn breaker<T>(&self, look: impl FnOnce(&mut Breaker) -> T) -> T {
+        look(&mut lock(&self.state).breaker)
+    }
+
+    pub(super) fn marks(&self) -> &RandomState {
+        &self.marks
+    }
+
+    /// Whether to ask. Counts the read either way.
+    fn admit(&self, question: u64, now: Instant, told: Option<jiff::Timestamp>) -> Admission {
+        self.figures.wanted.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        state.rate.count(now);
+        let admission = state.breaker.admit(question, now, told);
+        if let Admission::Refuse { .. } = admission {
+            self.figures.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        admission
     }
 
     /// The open source, and whether this call opened it.
@@ -219,54 +197,158 @@ impl<S: Source> Held<S> {
         }
     }
 
-    /// Makes one request. A connection that broke since it was last used is replaced once.
+    /// Joins the request that is in flight for a question, or starts one: alone, or with others where that helps.
+    pub(super) fn answer(
+        self: &Arc<Self>,
+        connect: &Arc<Connect>,
+        question: S::Question,
+        errand: Option<Errand>,
+    ) -> impl Future<Output = Result<S::Answer, ScalerError>> + Send + use<S> {
+        let (held, connect) = (Arc::clone(self), Arc::clone(connect));
+        let asked = question.clone();
+        self.asking.join(question, move || {
+            let most = S::together(&held.key);
+            let hash = held.marks.hash_one(&asked);
+            if most < 2 || held.breaker(|breaker| breaker.is_failing(hash)) {
+                let request = async move {
+                    let mut answers = held.request(connect, vec![asked]).await;
+                    answers.pop().unwrap_or_else(|| Err(batch::unanswered()))
+                };
+                return on_behalf_of(errand, request).boxed();
+            }
+            let sender = Arc::clone(&held);
+            held.batches.join(asked, most, move |questions| {
+                on_behalf_of(errand, sender.request(connect, questions)).boxed()
+            })
+        })
+    }
+
+    /// Makes one request. One answer for each question.
     async fn request(
         self: Arc<Self>,
         connect: Arc<Connect>,
-        question: S::Question,
-    ) -> Result<S::Answer, ScalerError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let result = self.attempt(&connect, &question).await;
-        match &result {
-            Ok(_) => lock(&self.state).answered = now(),
-            Err(error) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                lock(&self.state).last_error = Some(error.chain());
-            }
-        }
-        result
+        questions: Vec<S::Question>,
+    ) -> Answers<S::Answer> {
+        let asked = now();
+        self.figures
+            .asked
+            .fetch_add(questions.len() as u64, Ordering::Relaxed);
+        self.figures.batches.fetch_add(1, Ordering::Relaxed);
+        let answers = self.attempt(&connect, &questions).await;
+        self.heed(&connect, &questions, &answers, asked);
+        answers
     }
 
+    /// Takes note of answers and failures.
+    fn heed(
+        self: &Arc<Self>,
+        connect: &Arc<Connect>,
+        questions: &[S::Question],
+        answers: &[Result<S::Answer, ScalerError>],
+        asked: Instant,
+    ) {
+        let silent = |error: &ScalerError| error.is_silence() || error.is_connection_lost();
+        // Answers first: a failure beside one does not mean that the source is silent.
+        for (question, answer) in questions.iter().zip(answers) {
+            if !answer.as_ref().is_err_and(silent) {
+                let (hash, now) = (self.marks.hash_one(question), now());
+                let mut state = lock(&self.state);
+                state.answered = now;
+                state.breaker.answered(hash, now);
+            }
+        }
+        let mut probe = None;
+        for (question, answer) in questions.iter().zip(answers) {
+            if let Err(error) = answer
+                && self.failed(question, silent(error).then_some(asked), error)
+            {
+                probe = Some(question.clone());
+            }
+        }
+        if let Some(question) = probe {
+            self.prober.start(self, connect, question, connect.timeout);
+        }
+    }
+
+    /// Counts a failed question; `silent_since` is when it was put, if nobody said anything. Says whether a probe is needed.
+    fn failed(&self, question: &S::Question, silent_since: Option<Instant>, error: &ScalerError) -> bool {
+        self.figures.failed.fetch_add(1, Ordering::Relaxed);
+        let hash = self.marks.hash_one(question);
+        let mut state = lock(&self.state);
+        state.last_error = Some(error.chain());
+        silent_since.is_some_and(|asked| state.breaker.failed(hash, asked, now(), error))
+    }
+
+    /// Asks, and asks what was lost with the connection once more over a new one.
     async fn attempt(
         self: &Arc<Self>,
         connect: &Arc<Connect>,
-        question: &S::Question,
-    ) -> Result<S::Answer, ScalerError> {
-        let (source, fresh) = self.source(connect).await?;
-        let first = one(&*source, question).await;
-        match first {
-            Err(error) if error.is_connection_lost() => {
-                self.forget(&source);
-                if fresh {
-                    return Err(error);
-                }
-                let (source, _) = self.source(connect).await?;
-                let second = one(&*source, question).await;
-                if second.as_ref().is_err_and(ScalerError::is_connection_lost) {
+        questions: &[S::Question],
+    ) -> Answers<S::Answer> {
+        let (source, fresh) = match self.source(connect).await {
+            Ok(opened) => opened,
+            Err(error) => return vec![Err(error); questions.len()],
+        };
+        let mut answers = batch::fit(source.ask(questions).await, questions.len());
+        let lost = lost(&answers);
+        if lost.is_empty() {
+            return answers;
+        }
+        self.forget(&source);
+        if fresh {
+            return answers;
+        }
+        let again: Vec<S::Question> = lost.iter().map(|&place| questions[place].clone()).collect();
+        let second = match self.source(connect).await {
+            Ok((source, _)) => {
+                let second = batch::fit(source.ask(&again).await, again.len());
+                if second
+                    .iter()
+                    .any(|answer| answer.as_ref().is_err_and(ScalerError::is_connection_lost))
+                {
                     self.forget(&source);
                 }
                 second
             }
-            other => other,
+            Err(error) => vec![Err(error); again.len()],
+        };
+        for (place, answer) in lost.into_iter().zip(second) {
+            answers[place] = answer;
         }
+        answers
+    }
+
+    /// Takes note of a question whose deadline passed. A source that has not answered anybody meanwhile is dropped: its
+    /// connection may be dead without either side knowing.
+    pub(super) fn late(
+        self: &Arc<Self>,
+        connect: &Arc<Connect>,
+        question: S::Question,
+        asked: Instant,
+        after: Duration,
+    ) -> ScalerError {
+        let error = ScalerError::TimedOut {
+            endpoint: S::endpoint(&self.key),
+            after,
+        };
+        if self.failed(&question, Some(asked), &error) {
+            self.prober.start(self, connect, question, after);
+        }
+        let mut state = lock(&self.state);
+        if now().duration_since(state.answered) >= after {
+            state.source = None;
+        }
+        error
     }
 }
 
-async fn one<S: Source>(source: &S, question: &S::Question) -> Result<S::Answer, ScalerError> {
-    let mut answers = source.ask(std::slice::from_ref(question)).await;
-    answers
-        .pop()
-        .unwrap_or_else(|| Err(ScalerError::Value("the source gave no answer".to_owned())))
+/// The places of the questions whose connection broke.
+fn lost<A>(answers: &[Result<A, ScalerError>]) -> Vec<usize> {
+    let broken =
+        |answer: &Result<A, ScalerError>| answer.as_ref().is_err_and(ScalerError::is_connection_lost);
+    (0..answers.len())
+        .filter(|&place| broken(&answers[place]))
+        .collect()
 }
 
 impl<S: Source> Clone for Opener<S> {
@@ -279,18 +361,42 @@ impl<S: Source> Clone for Opener<S> {
 }
 
 impl<S: Source> Opener<S> {
-    /// Puts a question.
-    pub(super) async fn ask(self, question: S::Question) -> Result<S::Answer, ScalerError> {
+    pub(super) fn new(held: Arc<Held<S>>, connect: &Arc<Connect>) -> Self {
+        Self {
+            held,
+            connect: Arc::clone(connect),
+        }
+    }
+
+    /// The source, for those who must not keep it.
+    pub(super) fn held(&self) -> Weak<Held<S>> {
+        Arc::downgrade(&self.held)
+    }
+
+    /// Puts a question, unless the source is known to be silent.
+    pub(super) async fn ask(self, question: S::Question, put: Put) -> Result<S::Answer, ScalerError> {
         let Self { held, connect } = self;
-        held.joined.fetch_add(1, Ordering::Relaxed);
-        let flight = {
-            let (held, connect) = (Arc::clone(&held), connect);
-            let asked = question.clone();
-            Arc::clone(&held)
-                .asking
-                .join(question, move || Box::pin(held.request(connect, asked)))
-        };
-        flight.await
+        let asked = now();
+        let admission = held.admit(held.marks.hash_one(&question), asked, put.now);
+        if let Admission::Refuse {
+            since,
+            within,
+            failure,
+        } = admission
+        {
+            return Err(ScalerError::Silent {
+                endpoint: S::endpoint(&held.key),
+                since,
+                within,
+                source: failure,
+            });
+        }
+        let _trial = matches!(admission, Admission::Trial).then(|| Trial(&held));
+        let answer = held.answer(&connect, question.clone(), put.errand);
+        match tokio::time::timeout(put.within, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(held.late(&connect, question, asked, put.within)),
+        }
     }
 
     /// The open source, for streams.
@@ -308,18 +414,33 @@ impl<S: Source> Opener<S> {
         &self.connect
     }
 
+    /// How many failed questions are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.held.breaker(|breaker| breaker.remembered())
+    }
+
     /// Says that the connection of a source broke.
     pub(crate) fn lost(&self, source: &Arc<S>) {
         self.held.forget(source);
     }
 }
 
-/// The time that ages and idleness are counted from; it never decides a value.
-fn now() -> Instant {
+/// A read that finds out about an open source; whatever ends it, the next may try.
+struct Trial<'a, S: Source>(&'a Held<S>);
+
+impl<S: Source> Drop for Trial<'_, S> {
+    fn drop(&mut self) {
+        self.0.breaker(Breaker::end);
+    }
+}
+
+/// The time that ages, idleness and pauses are counted from; it never decides a value.
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while the lock was held cannot leave these tables half-written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, NoProxy, Proxy, Request, StatusCode, Url};
 
 use super::http_auth::{Credentials, TokenCache};
-use crate::connect::{Connect, Endpoint, EndpointSource, Proxies};
+use crate::connect::{Connect, Endpoint, Proxies};
+use crate::observer::HttpRequest;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
 use crate::tls::TlsSettings;
@@ -52,7 +53,7 @@ pub(crate) struct Http {
     client: Client,
     credentials: Credentials,
     tokens: TokenCache,
-    endpoints: Option<Arc<dyn EndpointSource>>,
+    connect: Connect,
 }
 
 impl Source for Http {
@@ -69,6 +70,20 @@ impl Source for Http {
         key.base.clone()
     }
 
+    fn describe(answer: &Answer) -> String {
+        let text = |body: &Bytes| String::from_utf8_lossy(body).into_owned();
+        match answer {
+            Answer::One(body) => text(body),
+            Answer::Each(bodies) => {
+                let lines = bodies.iter().map(|body| match body {
+                    Ok(body) => text(body),
+                    Err(error) => error.chain(),
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
     async fn open(key: &Origin, connect: &Connect) -> Result<Self, ScalerError> {
         let tls = key.tls.client(connect)?;
         let mut builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
@@ -76,12 +91,11 @@ impl Source for Http {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| unreachable(&key.base, error))?;
-        let endpoints = connect.endpoints.clone();
         Ok(Self {
             client,
             credentials: key.credentials.clone(),
             tokens: TokenCache::default(),
-            endpoints,
+            connect: connect.clone(),
         })
     }
 
@@ -110,11 +124,14 @@ impl Http {
         self.credentials
             .apply(&mut request, &self.client, &self.tokens)
             .await?;
+        let mut watch = HttpRequest::begin(&self.connect);
         let response = self
             .client
             .execute(request)
             .await
             .map_err(|error| unreachable(&endpoint, error))?;
+        watch.answered(response.status().as_u16());
+        drop(watch);
         let status = response.status();
         if status != StatusCode::OK {
             return Err(refusal(endpoint, status));
@@ -146,7 +163,7 @@ impl Http {
                 "the host `{host}` must be `service.namespace`"
             )));
         };
-        let Some(source) = &self.endpoints else {
+        let Some(source) = &self.connect.endpoints else {
             let reason =
                 "`aggregateFromKubeServiceEndpoints` needs a cluster to find the pods of a Service in";
             return Err(ScalerError::Setting(reason.to_owned()));

@@ -73,6 +73,9 @@ local count = { none = 'LLEN', list = 'LLEN', set = 'SCARD', zset = 'ZCARD', has
 if count[kind] then return redis.call(count[kind], KEYS[1]) end
 return kind";
 
+/// Questions that travel in one write.
+const TOGETHER: usize = 256;
+
 /// An open connection. Commands sent at the same time travel in one write.
 pub(crate) struct Redis {
     endpoint: String,
@@ -103,6 +106,21 @@ impl Source for Redis {
         match &key.topology {
             Topology::Sentinel { master, .. } => format!("{addresses}/{master}"),
             Topology::Single | Topology::Cluster => addresses,
+        }
+    }
+
+    fn together(key: &Server) -> usize {
+        match key.topology {
+            Topology::Single | Topology::Sentinel { .. } => TOGETHER,
+            // A node that does not answer must not hold up what the others have answered.
+            Topology::Cluster => 1,
+        }
+    }
+
+    fn describe(answer: &Answer) -> String {
+        match answer {
+            Answer::Length(length) => length.to_string(),
+            other => format!("{other:?}"),
         }
     }
 

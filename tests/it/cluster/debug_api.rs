@@ -39,7 +39,7 @@ pub(crate) fn cli(kubeconfig: &Path, args: &[&str]) -> Result<Ran> {
 }
 
 /// The rights that a caller needs: to mint the token, to find the CA, and to read the objects.
-async fn grant(bed: &Bed, namespace: &str, subject: &Value) -> Result<()> {
+pub(crate) async fn grant(bed: &Bed, namespace: &str, subject: &Value) -> Result<()> {
     let name = format!(
         "debug-{namespace}-{}",
         subject["name"].as_str().unwrap_or_default().replace(':', "-")
@@ -54,7 +54,7 @@ async fn grant(bed: &Bed, namespace: &str, subject: &Value) -> Result<()> {
     bind(bed, &name, &rules, subject).await
 }
 
-async fn bind(bed: &Bed, name: &str, rules: &Value, subject: &Value) -> Result<()> {
+pub(crate) async fn bind(bed: &Bed, name: &str, rules: &Value, subject: &Value) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     bed.cluster()
         .apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}))

@@ -5,13 +5,29 @@ use std::collections::BTreeMap;
 use scalers::{Field, Origin, ScalerType};
 
 use super::Target;
+use super::given::Given;
 use crate::ui::wrap;
 
 const WIDTH: usize = 100;
 
+/// What the manifest is for.
+pub(super) struct Head<'a> {
+    /// Name of the ScaledObject.
+    pub(super) name: &'a str,
+    /// Its namespace.
+    pub(super) namespace: Option<&'a str>,
+    /// What is scaled.
+    pub(super) target: &'a Target,
+}
+
 /// The manifest for a scaler type.
-pub(super) fn manifest(scaler: &ScalerType, name: &str, namespace: Option<&str>, target: &Target) -> String {
-    let example: BTreeMap<String, String> = serde_yaml::from_str(scaler.example).unwrap_or_default();
+pub(super) fn manifest(scaler: &ScalerType, about: &Head<'_>, given: &Given) -> String {
+    let &Head {
+        name,
+        namespace,
+        target,
+    } = about;
+    let example = given.settings();
     let from_auth: Vec<&Field> = live(scaler)
         .filter(|field| field.sources.contains(&Origin::Auth))
         .collect();
@@ -40,9 +56,9 @@ pub(super) fn manifest(scaler: &ScalerType, name: &str, namespace: Option<&str>,
     }
     line("    metadata:");
     for field in live(scaler).filter(|field| field.sources.contains(&Origin::Metadata) && !field.secret) {
-        setting(&mut line, field, &example);
+        setting(&mut line, field, example);
     }
-    for (key, value) in &example {
+    for (key, value) in example {
         if !scaler
             .fields
             .iter()
@@ -51,12 +67,19 @@ pub(super) fn manifest(scaler: &ScalerType, name: &str, namespace: Option<&str>,
             line(&format!("      {key}: {}", quoted(value)));
         }
     }
-    if from_auth.is_empty() {
-        return text;
+    if !from_auth.is_empty() {
+        authentication(&mut line, about, &from_auth, given);
     }
-    let required = from_auth
-        .iter()
-        .any(|field| field.required() && !field.names().any(|name| example.contains_key(name)));
+    text
+}
+
+/// The reference to the credentials, and the object that it refers to.
+fn authentication(line: &mut impl FnMut(&str), about: &Head<'_>, from_auth: &[&Field], given: &Given) {
+    let (name, example) = (about.name, given.settings());
+    let required = !given.parameters().is_empty()
+        || from_auth
+            .iter()
+            .any(|field| field.required() && !field.names().any(|name| example.contains_key(name)));
     let mark = if required { "" } else { "#" };
     if !required {
         line(
@@ -67,15 +90,27 @@ pub(super) fn manifest(scaler: &ScalerType, name: &str, namespace: Option<&str>,
     line(&format!("    {mark}  name: {name}"));
     line(&format!("{mark}---"));
     let mut marked = |text: &str| line(&format!("{mark}{text}"));
-    head(&mut marked, "TriggerAuthentication", name, namespace);
+    head(&mut marked, "TriggerAuthentication", name, about.namespace);
     marked("spec:");
     marked("  # Each parameter is a key of a Secret in the same namespace.");
+    let wanted = if given.parameters().is_empty() {
+        wanted(from_auth, example)
+    } else {
+        let files: Vec<String> = given
+            .parameters()
+            .iter()
+            .map(|parameter| format!(" --from-file={parameter}=FILE"))
+            .collect();
+        marked(&format!(
+            "  # `kubectl create secret generic {name}{}` makes it.",
+            files.concat()
+        ));
+        given.parameters().to_vec()
+    };
     marked("  secretTargetRef:");
-    let wanted = wanted(&from_auth, &example);
     for field in from_auth {
         parameter(&mut marked, field, name, wanted.contains(&field.key));
     }
-    text
 }
 
 /// Settings that a new manifest should know of.
@@ -226,7 +261,12 @@ mod tests {
             name: "web".to_owned(),
         };
         for scaler in SCALERS {
-            let text = manifest(scaler, "web-events", Some("shop"), &target);
+            let head = Head {
+                name: "web-events",
+                namespace: Some("shop"),
+                target: &target,
+            };
+            let text = manifest(scaler, &head, &Given::example(scaler));
             for text in [uncomment(&text), text] {
                 let sources = [Source {
                     name: scaler.name.to_owned(),
@@ -253,6 +293,11 @@ mod tests {
             .iter()
             .find(|scaler| scaler.name == "cron")
             .expect("cron is a type");
-        insta::assert_snapshot!(manifest(cron, "office-hours", None, &target));
+        let head = Head {
+            name: "office-hours",
+            namespace: None,
+            target: &target,
+        };
+        insta::assert_snapshot!(manifest(cron, &head, &Given::example(cron)));
     }
 }

@@ -17,7 +17,7 @@ use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 use crate::observe::{self, Scope, Seen};
 use crate::output::Output;
-use crate::ui::cut;
+use crate::ui::screen;
 
 /// Changes that come close together are shown together.
 const CALM: Duration = Duration::from_millis(200);
@@ -120,7 +120,7 @@ fn records(caller: &Caller, scope: &Scope) -> BoxStream<'static, ()> {
 /// What is on the screen.
 #[derive(Default)]
 struct Screen {
-    lines: usize,
+    drawn: screen::Screen,
     rows: BTreeMap<(String, String), String>,
     began: bool,
 }
@@ -132,7 +132,6 @@ impl Screen {
 
     /// Writes over what was written before.
     fn redraw(&mut self, cx: &Context, args: &Args, scope: &Scope, seen: &Seen) -> Result<(), Failure> {
-        let (width, height) = cx.ui.size();
         let mut text = if seen.items.is_empty() {
             format!("no {}\n", scope.words())
         } else {
@@ -141,19 +140,7 @@ impl Screen {
         for note in &seen.notes {
             let _ = writeln!(text, "\nnote: {note}");
         }
-        // A line that wraps or a table that scrolls could not be written over.
-        let lines: Vec<String> = text
-            .lines()
-            .take(height.saturating_sub(1))
-            .map(|line| cut(line, width))
-            .collect();
-        let up = if self.lines > 0 {
-            format!("\x1b[{}A", self.lines)
-        } else {
-            String::new()
-        };
-        cx.ui.data(&format!("{up}\r\x1b[J{}\n", lines.join("\n")))?;
-        self.lines = lines.len();
+        self.drawn.redraw(cx.ui, &text)?;
         self.began = true;
         Ok(())
     }

@@ -23,6 +23,9 @@ const namespace = "k8s.io"
 // engine keeps buildah's idea of networks, which no build here uses, out of /etc/cni.
 const engine = "[network]\nnetwork_backend = \"cni\"\nnetwork_config_dir = %q\n"
 
+// notes is where buildah, as root, writes which blobs it has seen, wherever its store is.
+const notes = "/var/lib/containers/cache"
+
 // Builder builds images with a store of its own.
 type Builder struct {
 	dir string
@@ -72,7 +75,20 @@ func (b *Builder) buildah(ctx context.Context, verb string, args ...string) erro
 	}, args...)
 	command := exec.CommandContext(ctx, "buildah", all...)
 	command.Env = append(os.Environ(), "CONTAINERS_CONF="+filepath.Join(b.dir, "containers.conf"))
+	if _, err := os.Stat(filepath.Dir(notes)); errors.Is(err, os.ErrNotExist) {
+		defer forget()
+	}
 	return run(command)
+}
+
+// forget removes buildah's notes and their directories, unless something else lies there by now.
+func forget() {
+	found, _ := filepath.Glob(filepath.Join(notes, "blob-info-cache-*"))
+	for _, path := range append(found, notes, filepath.Dir(notes)) {
+		if os.Remove(path) != nil {
+			return
+		}
+	}
 }
 
 // Load imports an OCI or Docker archive into the real node's containerd.
