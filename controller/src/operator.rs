@@ -124,6 +124,7 @@ impl Operator {
         let mut connect = connect(&args, &environment);
         connect.endpoints = Some(Arc::clone(&cluster) as Arc<dyn scalers::EndpointSource>);
         connect.observer = Some(Arc::new(metrics.clone()));
+        connect.pods = Some(Arc::clone(&cluster) as Arc<dyn scalers::PodSource>);
         let builder = Arc::new(Builder {
             pool: Pool::new(connect),
             cluster,

@@ -335,6 +335,10 @@ fn upstream_name(type_: &str) -> String {
         "metrics-api" => "metricsAPIScaler".to_owned(),
         "external-push" => "externalPushScaler".to_owned(),
         "redis" | "redis-cluster" | "redis-sentinel" => "redisScaler".to_owned(),
+        "redis-streams" | "redis-cluster-streams" | "redis-sentinel-streams" => {
+            "redisStreamsScaler".to_owned()
+        }
+        "kubernetes-workload" => "kubernetesWorkloadScaler".to_owned(),
         other => format!("{other}Scaler"),
     }
 }
@@ -382,5 +386,7 @@ mod tests {
     fn the_scaler_label_is_upstreams() {
         assert_eq!(upstream_name("metrics-api"), "metricsAPIScaler");
         assert_eq!(upstream_name("cron"), "cronScaler");
+        assert_eq!(upstream_name("redis-cluster-streams"), "redisStreamsScaler");
+        assert_eq!(upstream_name("kubernetes-workload"), "kubernetesWorkloadScaler");
     }
 }

@@ -2,8 +2,11 @@
 
 mod cron;
 mod external;
+mod kubernetes_workload;
 mod metrics_api;
+mod prometheus;
 mod redis;
+mod redis_streams;
 mod resource;
 
 use engine::diagnostic::{Diagnostic, FieldPath};
@@ -17,11 +20,16 @@ pub const SCALERS: &[&ScalerType] = &[
     &cron::CRON,
     &external::EXTERNAL,
     &external::EXTERNAL_PUSH,
+    &kubernetes_workload::KUBERNETES_WORKLOAD,
     &resource::MEMORY,
     &metrics_api::METRICS_API,
+    &prometheus::PROMETHEUS,
     &redis::REDIS,
     &redis::REDIS_CLUSTER,
+    &redis_streams::REDIS_CLUSTER_STREAMS,
     &redis::REDIS_SENTINEL,
+    &redis_streams::REDIS_SENTINEL_STREAMS,
+    &redis_streams::REDIS_STREAMS,
 ];
 
 /// Types of KEDA that this version does not have, so that nobody takes their names for slips.
@@ -66,7 +74,6 @@ const LATER: &[&str] = &[
     "influxdb",
     "kafka",
     "kubernetes-resource",
-    "kubernetes-workload",
     "liiklus",
     "loki",
     "mongodb",
@@ -80,12 +87,8 @@ const LATER: &[&str] = &[
     "openstack-swift",
     "postgresql",
     "predictkube",
-    "prometheus",
     "pulsar",
     "rabbitmq",
-    "redis-cluster-streams",
-    "redis-sentinel-streams",
-    "redis-streams",
     "selenium-grid",
     "solace-direct-messaging",
     "solace-event-queue",

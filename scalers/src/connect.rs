@@ -30,6 +30,23 @@ pub trait EndpointSource: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<Endpoint>, ScalerError>>;
 }
 
+/// Pods that count together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodQuery {
+    /// Their namespace.
+    pub namespace: String,
+    /// A label selector, as `kubectl get --selector` takes it.
+    pub selector: String,
+    /// Whether the nodes they run on are counted in their place.
+    pub by_node: bool,
+}
+
+/// Counts pods that have not ended.
+pub trait PodSource: Send + Sync {
+    /// How many pods there are in neither of the phases `Succeeded` and `Failed`; or on how many nodes they are.
+    fn count<'a>(&'a self, query: &'a PodQuery) -> BoxFuture<'a, Result<u64, ScalerError>>;
+}
+
 /// The lowest TLS version that a source may speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MinTls {
@@ -105,6 +122,8 @@ pub struct Connect {
     pub proxies: Proxies,
     /// Where ready addresses of Services come from; without a cluster there are none.
     pub endpoints: Option<Arc<dyn EndpointSource>>,
+    /// Where pods are counted; without a cluster there are none.
+    pub pods: Option<Arc<dyn PodSource>>,
     /// How long a source stays open that nobody asks.
     pub idle: Duration,
     /// How push streams are opened again.
@@ -123,6 +142,7 @@ impl Default for Connect {
             roots: Roots::default(),
             proxies: Proxies::default(),
             endpoints: None,
+            pods: None,
             // Longer than KEDA's default polling interval (30 s) and its cooldown period (300 s), so that a trigger
             // that is polled at all keeps its connection.
             idle: Duration::from_mins(10),

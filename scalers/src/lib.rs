@@ -32,7 +32,7 @@ mod value_location;
 pub use auth::{Place, Resolved, Scope};
 pub use built::{Built, read};
 pub use catalog::SCALERS;
-pub use connect::{Connect, Endpoint, EndpointSource, MinTls, Probing, Proxies, Retry};
+pub use connect::{Connect, Endpoint, EndpointSource, MinTls, PodQuery, PodSource, Probing, Proxies, Retry};
 pub use docs::docs;
 pub use env::{Entries, LookupError, ResolveError, SecretSource};
 pub use error::{Cause, ScalerError};

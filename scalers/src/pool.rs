@@ -36,6 +36,7 @@ use crate::observer::{Asker, Errand, Nulls};
 use crate::scaler::{Checked, Offer, Pushed, Reading, Source};
 use crate::source::external::ExternalScaler;
 use crate::source::http::Http;
+use crate::source::kubernetes::Kubernetes;
 use crate::source::redis::Redis;
 use crate::{ScalerError, tls};
 
@@ -69,6 +70,7 @@ macro_rules! shelves {
 shelves! {
     external: ExternalScaler,
     http: Http,
+    kubernetes: Kubernetes,
     redis: Redis,
 }
 

@@ -8,6 +8,7 @@
 //! A scaler sees no metric index, no `metricType`, no deadline and no connection: the framework owns them.
 
 mod erased;
+mod metric;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -15,8 +16,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::metric::{MetricTarget, MetricType, ResourceMetric};
-use engine::quantity::Quantity;
+use engine::metric::ResourceMetric;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
@@ -28,61 +28,7 @@ use crate::{ScalerError, TriggerInput};
 
 pub(crate) use erased::ErasedTrigger;
 use erased::{Asking, Clockwork};
-
-/// One metric as a scaler declares it: without index, without `metricType`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Metric {
-    /// Its name; normalised by the framework.
-    pub(crate) name: String,
-    /// What one replica should have.
-    pub(crate) target: Target,
-    /// The value above which the trigger is active.
-    pub(crate) activation: f64,
-}
-
-/// A target value. Whole ones keep their sign, fractions are rounded to three decimals and never negative.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Target {
-    /// Upstream: `GetMetricTarget`.
-    Whole(i64),
-    /// Upstream: `GetMetricTargetMili`.
-    Fraction(f64),
-}
-
-impl Metric {
-    /// A metric that is active above zero.
-    pub(crate) fn new(name: impl Into<String>, target: Target) -> Self {
-        Self {
-            name: engine::metric::normalize(&name.into()),
-            target,
-            activation: 0.0,
-        }
-    }
-
-    /// A metric whose name is used as it is.
-    pub(crate) fn verbatim(name: impl Into<String>, target: Target) -> Self {
-        Self {
-            name: name.into(),
-            target,
-            activation: 0.0,
-        }
-    }
-
-    /// The same metric with another activation threshold.
-    pub(crate) fn active_above(mut self, threshold: f64) -> Self {
-        self.activation = threshold;
-        self
-    }
-
-    /// The target as the HPA gets it.
-    pub(crate) fn target(&self, kind: MetricType) -> MetricTarget {
-        let quantity = match self.target {
-            Target::Whole(whole) => Quantity::from_i64(whole),
-            Target::Fraction(fraction) => Quantity::from_f64_milli(fraction),
-        };
-        MetricTarget::external(kind, quantity)
-    }
-}
+pub(crate) use metric::{Metric, Target};
 
 /// One value as a scaler reads it out of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,6 +86,15 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
 
     /// What it wants to know: equal questions in flight are asked once.
     fn question(&self, metric: &str) -> Result<<Self::Source as Source>::Question, ScalerError>;
+
+    /// The same for a source that is told the time. Questions that differ in the time only must be equal.
+    fn question_at(
+        &self,
+        metric: &str,
+        _now: Timestamp,
+    ) -> Result<<Self::Source as Source>::Question, ScalerError> {
+        self.question(metric)
+    }
 
     /// Reads the answer; pure, so that recorded replies test it.
     fn read_answer(&self, answer: &<Self::Source as Source>::Answer) -> Result<Vec<Reading>, ScalerError>;

@@ -23,6 +23,10 @@ struct Case {
     metric_type: Option<String>,
     #[serde(default)]
     as_metric_source: bool,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    pod_identity: Option<crds::PodIdentity>,
     about: String,
     expect: Expected,
 }
@@ -87,6 +91,11 @@ fn input(case: &Case, certificates: &Certificates) -> TriggerInput {
         auth,
         metric_type: case.metric_type.clone(),
         as_metric_source: case.as_metric_source,
+        identity: case.pod_identity.clone(),
+        object: scalers::ObjectKey {
+            namespace: case.namespace.clone(),
+            name: "so".to_owned(),
+        },
         ..TriggerInput::default()
     }
 }
@@ -174,7 +183,7 @@ fn reads_as_keda_does() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a case"))
         .collect();
-    assert_eq!(cases.len(), 209);
+    assert_eq!(cases.len(), 333);
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {

@@ -7,6 +7,7 @@ mod dry_run;
 mod faults;
 mod jsonpath;
 mod scaling;
+mod workload;
 
 use harness::bed;
 use harness::external_scaler;
@@ -27,6 +28,11 @@ pub(crate) fn tier() -> Tier {
         .case("metrics_api_with_credentials_scales_0_n_0", scaling::metrics_api)
         .case("external_scaler_scales_0_n_0", scaling::external)
         .case("external_push_activates_without_a_poll", scaling::external_push)
+        .case("redis_push_activates_without_a_poll", scaling::redis_push)
+        .case(
+            "kubernetes_workload_follows_pods_and_nodes",
+            workload::pods_and_nodes,
+        )
         .case(
             "redis_gone_keeps_the_replicas_and_its_return_ends_the_run",
             scaling::redis_gone_and_back,

@@ -4,19 +4,23 @@ mod external;
 mod http;
 mod pool;
 mod probe;
+mod prometheus;
 mod redis;
+mod redis_push;
+mod redis_streams;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use harness::tier::Tier;
-use harness::{external_scaler, redis as server, target_dir};
+use harness::{external_scaler, prometheus as prometheus_server, redis as server, target_dir};
 
 /// The cases; each starts servers of its own.
 pub(crate) fn tier() -> Tier {
-    Tier::new("servers")
+    let tier = Tier::new("servers")
         .needs(server::available())
         .needs(external_scaler::available())
+        .needs(prometheus_server::available())
         .case("redis_counts_every_kind_of_collection", redis::counts)
         .case("redis_with_password_and_tls", redis::password_and_tls)
         .case("redis_refuses_a_wrong_password_by_name", redis::wrong_password)
@@ -44,7 +48,8 @@ pub(crate) fn tier() -> Tier {
         .case("metrics_api_failing_and_back", http::lost_and_back)
         .case("metrics_api_trusts_the_given_authority_only", http::tls)
         .case("external_scaler_gives_value_and_activity", external::values)
-        .case("external_push_streams", external::pushes)
+        .case("external_push_streams", external::pushes);
+    prometheus::cases(redis_push::cases(redis_streams::cases(tier)))
 }
 
 /// A folder for the servers of one case.

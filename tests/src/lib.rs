@@ -18,6 +18,7 @@ pub mod keda;
 pub mod namespace;
 pub mod pki;
 pub mod process;
+pub mod prometheus;
 pub mod redis;
 pub mod source;
 pub mod tier;

@@ -15,7 +15,7 @@ const NODE: &[&str] = &["containerd", "containernetworking-plugins", "iptables",
 /// What builds container images.
 const IMAGES: &[&str] = &["buildah"];
 /// Servers that scalers are tested against.
-const SERVERS: &[&str] = &["redis-server", "redis-tools"];
+const SERVERS: &[&str] = &["prometheus", "redis-server", "redis-tools"];
 
 /// What the tests of the test bed look with.
 const TOOLS: &[&str] = &["iproute2"];

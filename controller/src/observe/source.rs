@@ -1,19 +1,22 @@
-//! Secrets, ConfigMaps and addresses of Services, read when they are needed.
+//! Secrets, ConfigMaps, addresses of Services and numbers of pods, read when they are needed.
 //!
 //! Nothing is watched and nothing is kept: an answer serves those who ask within the same moment (many objects that share a
 //! Secret start together), so that cost is bounded and a rotated credential is seen the next time it is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
-use kube::api::{Api, ListParams};
-use scalers::{Endpoint, EndpointSource, Entries, LookupError, ScalerError, SecretSource};
+use kube::api::{Api, ApiResource, ListParams, NotUsed, Object, ObjectList};
+use scalers::{
+    Endpoint, EndpointSource, Entries, LookupError, PodQuery, PodSource, ScalerError, SecretSource,
+};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::failure;
@@ -161,6 +164,56 @@ impl EndpointSource for Cluster {
         }
         .boxed()
     }
+}
+
+/// What is read of a pod to know its node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Placement {
+    #[serde(default)]
+    node_name: String,
+}
+
+impl PodSource for Cluster {
+    fn count<'a>(&'a self, query: &'a PodQuery) -> BoxFuture<'a, Result<u64, ScalerError>> {
+        async move {
+            // The API server may answer from its cache, as upstream's informer does.
+            let living = ListParams::default()
+                .labels(&query.selector)
+                .fields("status.phase!=Succeeded,status.phase!=Failed")
+                .match_any();
+            let counted = if query.by_node {
+                let resource = ApiResource::erase::<Pod>(&());
+                let pods: Api<Object<Placement, NotUsed>> =
+                    Api::namespaced_with(self.client.clone(), &query.namespace, &resource);
+                pods.list(&living).await.map(|list| nodes(&list))
+            } else {
+                let pods: Api<Pod> = Api::namespaced(self.client.clone(), &query.namespace);
+                pods.list_metadata(&living).await.map(|list| list.items.len())
+            };
+            match counted {
+                Ok(number) => Ok(number as u64),
+                Err(kube::Error::Api(status)) => Err(ScalerError::Answer {
+                    endpoint: "the API server".to_owned(),
+                    answer: format!("the list of pods with: {}", status.message),
+                }),
+                Err(error) => Err(ScalerError::Unreachable {
+                    endpoint: "the API server".to_owned(),
+                    source: Arc::new(error),
+                }),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// On how many nodes the pods are; those that wait for one are on none.
+fn nodes(pods: &ObjectList<Object<Placement, NotUsed>>) -> usize {
+    let names = pods.items.iter().map(|pod| pod.spec.node_name.as_str());
+    names
+        .filter(|name| !name.is_empty())
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 /// The ready addresses of a slice.

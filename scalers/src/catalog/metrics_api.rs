@@ -9,12 +9,12 @@ use engine::quantity::Quantity;
 use reqwest::Url;
 use scalers_derive::TriggerMetadata;
 
+use crate::ScalerError;
 use crate::metadata::{Reader, word};
 use crate::scaler::{Metric, Reading, ScalerType, Target, Trigger};
 use crate::source::http::{Answer, Http, Origin, Question, origin_of};
-use crate::source::http_auth::{ApiKey, AuthMode, AuthModes};
+use crate::source::http_auth::{AuthModes, KeySettings};
 use crate::value_location::{self, Json};
-use crate::{ScalerError, Secret};
 
 pub(super) const METRICS_API: ScalerType = ScalerType::new::<MetricsApi>(
     "metrics-api",
@@ -60,14 +60,6 @@ word! {
     }
 }
 
-word! {
-    /// Where an API key is put.
-    Method {
-        Header = "header",
-        Query = "query",
-    }
-}
-
 /// Settings of a `metrics-api` trigger.
 #[derive(Clone, Debug, PartialEq, TriggerMetadata)]
 struct MetricsApi {
@@ -98,15 +90,9 @@ struct MetricsApi {
     /// Who asks.
     #[keda(block)]
     auth: AuthModes,
-    /// For `apiKey`: the key.
-    #[keda(from(metadata, auth))]
-    api_key: Option<Secret<String>>,
-    /// For `apiKey`: where the key is put.
-    #[keda(from(metadata, auth), default = "header")]
-    method: Method,
-    /// For `apiKey`: the name of the header or of the parameter. Default: `X-API-KEY`, or `api_key` in the query.
-    #[keda(from(metadata, auth))]
-    key_param_name: Option<String>,
+    /// A key of an API.
+    #[keda(block)]
+    key: KeySettings,
 }
 
 impl Trigger for MetricsApi {
@@ -114,9 +100,7 @@ impl Trigger for MetricsApi {
 
     fn check(&self, reader: &mut Reader<'_>) {
         self.auth.check(reader);
-        if self.auth.has(AuthMode::ApiKey) && self.api_key.is_none() {
-            reader.missing("apiKey", "missing `apiKey`, which `authModes` asks for");
-        }
+        self.key.check(&self.auth, reader);
         // Upstream finds these out when the metric is read.
         if self.parsed_url().is_err() {
             reader.warning("url", format!("`{}` is no HTTP URL", self.url));
@@ -137,7 +121,7 @@ impl Trigger for MetricsApi {
     // DEVIATION: upstream accepts the modes `custom` and `oauth` here and then sends nothing; here they do what they say.
     fn source(&self) -> Origin {
         let mut credentials = self.auth.credentials();
-        credentials.api_key = self.api_key();
+        credentials.api_key = self.key.key(&self.auth);
         let base = self
             .parsed_url()
             .map_or_else(|_| "an unreadable URL".to_owned(), |url| origin_of(&url));
@@ -183,21 +167,6 @@ impl MetricsApi {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"));
         parsed.ok_or_else(|| ScalerError::Setting("`url` must be an HTTP URL".to_owned()))
-    }
-
-    fn api_key(&self) -> Option<ApiKey> {
-        let key = self.api_key.clone().filter(|_| self.auth.has(AuthMode::ApiKey))?;
-        let name = |default: &str| self.key_param_name.clone().unwrap_or_else(|| default.to_owned());
-        Some(match self.method {
-            Method::Header => ApiKey::Header {
-                name: name("X-API-KEY"),
-                key,
-            },
-            Method::Query => ApiKey::Query {
-                name: name("api_key"),
-                key,
-            },
-        })
     }
 
     /// The value in one reply.

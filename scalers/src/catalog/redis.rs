@@ -3,11 +3,13 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use futures::stream::BoxStream;
 use scalers_derive::TriggerMetadata;
 
 use crate::metadata::{Reader, word};
-use crate::scaler::{Metric, Reading, ScalerType, Target, Trigger};
-use crate::source::redis::{Answer, Login, Question, Redis, Server, Topology};
+use crate::pool::Opener;
+use crate::scaler::{Metric, Offer, Pushed, Reading, ScalerType, Target, Trigger};
+use crate::source::redis::{Answer, Kind, Login, Question, Redis, Server, Topology, watch};
 use crate::tls::TlsSettings;
 use crate::{ScalerError, Secret};
 
@@ -33,7 +35,11 @@ pub(super) const REDIS_SENTINEL: ScalerType = ScalerType::new::<RedisList<Sentin
 .noting(NOTES);
 
 const NOTES: &str = "The key may hold a list, a set, a sorted set or a hash: its elements are counted. A key that does \
-    not exist has none. Any other type is an error. The server is given as `address`, or as `host` and `port`.";
+    not exist has none. Any other type is an error. The server is given as `address`, or as `host` and `port`.\n\n\
+    With `push: \"true\"`, a setting that KEDA does not have, the trigger is also active as soon as elements arrive: it listens \
+    to keyspace notifications, over one more connection a server, and counts when it is told of a change. Nothing is \
+    consumed. The server must send them: `notify-keyspace-events` holds `K` and `l` (for other collections `s`, `z` or `h`; \
+    `A` is all), which is never changed from here. Where it does not, the trigger says so and is polled as usual.";
 
 word! {
     /// The two words of the parameter `tls`.
@@ -44,19 +50,19 @@ word! {
 }
 
 /// How the server is found, told apart by type: the three scaler types have the same settings.
-trait Mode: Clone + Debug + PartialEq + Send + Sync + 'static {
+pub(super) trait Mode: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn topology(connection: &Connection) -> Topology;
 }
 
 /// One server.
 #[derive(Clone, Debug, PartialEq)]
-struct Single;
+pub(super) struct Single;
 /// A cluster.
 #[derive(Clone, Debug, PartialEq)]
-struct Cluster;
+pub(super) struct Cluster;
 /// A server behind sentinels.
 #[derive(Clone, Debug, PartialEq)]
-struct Sentinel;
+pub(super) struct Sentinel;
 
 impl Mode for Single {
     fn topology(_: &Connection) -> Topology {
@@ -97,6 +103,9 @@ struct RedisList<M: Mode> {
     /// Number of the database; a cluster has only one.
     #[keda(default = "0")]
     database_index: i64,
+    /// Whether to be active as soon as elements arrive, by keyspace notifications; KEDA does not have this setting.
+    #[keda(default = "false")]
+    push: bool,
     /// How the server is reached.
     #[keda(block)]
     connection: Connection,
@@ -106,7 +115,7 @@ struct RedisList<M: Mode> {
 
 /// How a Redis server is reached.
 #[derive(Clone, Debug, PartialEq, TriggerMetadata)]
-struct Connection {
+pub(super) struct Connection {
     /// `host:port` of the server; several between commas for a cluster or for sentinels.
     #[keda(alias("addresses"), from(metadata, auth, env), default = "")]
     address: Vec<String>,
@@ -158,15 +167,7 @@ impl<M: Mode> Trigger for RedisList<M> {
     type Source = Redis;
 
     fn check(&self, reader: &mut Reader<'_>) {
-        self.connection.check(reader);
-        if matches!(M::topology(&self.connection), Topology::Sentinel { ref master, .. } if master.is_empty())
-        {
-            // Upstream accepts this while it reads the trigger, and fails when it connects.
-            reader.warning(
-                "sentinelMaster",
-                "`sentinelMaster` is missing: the sentinels will not find a server",
-            );
-        }
+        self.connection.check::<M>(reader);
     }
 
     fn metrics(&self) -> Option<Vec<Metric>> {
@@ -178,19 +179,7 @@ impl<M: Mode> Trigger for RedisList<M> {
     }
 
     fn source(&self) -> Server {
-        let Connection {
-            username, password, ..
-        } = &self.connection;
-        Server {
-            topology: M::topology(&self.connection),
-            addresses: self.connection.addresses(),
-            login: Login {
-                username: username.clone(),
-                password: password.clone(),
-            },
-            database: self.database_index,
-            tls: self.connection.tls_settings(),
-        }
+        self.connection.server::<M>(self.database_index)
     }
 
     fn question(&self, _metric: &str) -> Result<Question, ScalerError> {
@@ -206,13 +195,69 @@ impl<M: Mode> Trigger for RedisList<M> {
                     "the key `{name}` holds a {kind}, whose elements are not counted"
                 )))
             }
+            Answer::Keys(_) => Err(ScalerError::Value("the server counted nothing".to_owned())),
         }
+    }
+
+    fn inventory_question(&self) -> Option<Question> {
+        Some(Question::Keys(Kind::List))
+    }
+
+    fn read_inventory(&self, answer: &Answer) -> Result<Vec<Offer>, ScalerError> {
+        Ok(offers("listName", "elements", answer))
+    }
+
+    fn push(&self, opener: Opener<Redis>) -> Option<BoxStream<'static, Pushed>> {
+        if !self.push {
+            return None;
+        }
+        let trigger = self.clone();
+        let above = move |answer: &Answer| {
+            let readings = trigger.read_answer(answer)?;
+            let threshold = trigger.activation_list_length as f64;
+            Ok(readings.iter().any(|reading| reading.value > threshold))
+        };
+        Some(watch(opener, Question::Length(self.list_name.clone()), above))
     }
 }
 
+/// The keys of an answer as what a trigger could name.
+pub(super) fn offers(parameter: &'static str, what: &str, answer: &Answer) -> Vec<Offer> {
+    let Answer::Keys(keys) = answer else {
+        return Vec::new();
+    };
+    let offer = |(key, length): &(String, i64)| Offer {
+        parameter,
+        value: key.clone(),
+        note: format!("{length} {what}"),
+    };
+    keys.iter().map(offer).collect()
+}
+
 impl Connection {
+    /// The server, its credentials and TLS settings.
+    pub(super) fn server<M: Mode>(&self, database: i64) -> Server {
+        Server {
+            topology: M::topology(self),
+            addresses: self.addresses(),
+            login: Login {
+                username: self.username.clone(),
+                password: self.password.clone(),
+            },
+            database,
+            tls: self.tls_settings(),
+        }
+    }
+
     /// Upstream: `validateRedisAddress` and `SetEnableTLS` in `redis_scaler.go`.
-    fn check(&self, reader: &mut Reader<'_>) {
+    pub(super) fn check<M: Mode>(&self, reader: &mut Reader<'_>) {
+        if matches!(M::topology(self), Topology::Sentinel { ref master, .. } if master.is_empty()) {
+            // Upstream accepts this while it reads the trigger, and fails when it connects.
+            reader.warning(
+                "sentinelMaster",
+                "`sentinelMaster` is missing: the sentinels will not find a server",
+            );
+        }
         let paired = !self.host.is_empty() && !self.port.is_empty();
         if paired && self.host.len() != self.port.len() {
             let (hosts, ports) = (self.host.len(), self.port.len());

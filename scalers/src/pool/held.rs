@@ -1,6 +1,7 @@
 //! One source with those who share it.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -399,14 +400,30 @@ impl<S: Source> Opener<S> {
         }
     }
 
+    /// Puts a question for a stream, which has the deadline of the process.
+    pub(crate) async fn put(&self, question: S::Question) -> Result<S::Answer, ScalerError> {
+        let put = Put {
+            within: self.connect.timeout,
+            now: None,
+            errand: None,
+        };
+        self.clone().ask(question, put).await
+    }
+
     /// The open source, for streams.
     pub(crate) async fn source(&self) -> Result<Arc<S>, ScalerError> {
-        let opened = tokio::time::timeout(self.connect.timeout, self.held.source(&self.connect)).await;
-        let late = |_| ScalerError::TimedOut {
-            endpoint: S::endpoint(&self.held.key),
-            after: self.connect.timeout,
-        };
-        opened.map_err(late)?.map(|(source, _)| source)
+        let (source, _) = self.in_time(self.held.source(&self.connect)).await?;
+        Ok(source)
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, ScalerError>>) -> Result<T, ScalerError> {
+        let done = tokio::time::timeout(self.connect.timeout, work).await;
+        done.unwrap_or_else(|_| {
+            Err(ScalerError::TimedOut {
+                endpoint: S::endpoint(&self.held.key),
+                after: self.connect.timeout,
+            })
+        })
     }
 
     /// The settings of the process.

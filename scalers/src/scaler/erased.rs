@@ -98,7 +98,7 @@ impl<T: Trigger> Asking<T> {
             now: Some(now),
             ..listing(asker)
         };
-        let answer = self.put(pool, self.0.question(metric)?, read).await?;
+        let answer = self.put(pool, self.0.question_at(metric, now)?, read).await?;
         if let Some(nulls) = self.0.found_nothing(&answer) {
             pool.found_nothing(read, nulls);
         }

@@ -1,12 +1,13 @@
 //! HTTP: one client an origin and credential.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Client, NoProxy, Proxy, Request, StatusCode, Url};
+use reqwest::{Client, NoProxy, Proxy, Request, Response, StatusCode, Url};
 
 use super::http_auth::{Credentials, TokenCache};
 use crate::connect::{Connect, Endpoint, Proxies};
@@ -14,10 +15,12 @@ use crate::observer::HttpRequest;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
 use crate::tls::TlsSettings;
-use crate::{Cause, ScalerError};
+use crate::{Cause, ScalerError, Secret};
 
 /// The longest reply that is read: a value is to be found in it, not a data set.
 const LONGEST: usize = 16 << 20;
+/// The longest reply in which a server may say why it did not answer.
+const LONGEST_COMPLAINT: usize = 16 << 10;
 /// How many pods are asked at the same time. Upstream: `maxConcurrentRequests` in `metrics_api_scaler.go`.
 const AT_ONCE: usize = 5;
 
@@ -37,12 +40,40 @@ pub(crate) enum Question {
     Get(Url),
     /// The URL at every ready pod of the Service that it names.
     GetEach(Url),
+    /// One URL, with more than the URL; any status of success will do.
+    Fetch(Box<Fetch>),
+}
+
+/// A request that says more than its URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fetch {
+    pub(crate) url: Url,
+    /// Headers of the trigger's own; they may carry credentials.
+    pub(crate) headers: Vec<(String, Secret<String>)>,
+    pub(crate) stamp: Stamp,
+}
+
+/// Parameters of the query that say when a question is put. They are no part of what is asked, so all are equal: who asks
+/// the same while a request is under way shares its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamp(pub(crate) Vec<(&'static str, String)>);
+
+impl PartialEq for Stamp {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Stamp {}
+
+impl Hash for Stamp {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
 }
 
 /// What comes back.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// The body of a reply with status 200.
+    /// The body of a reply with status 200, or whatever status the question asked for.
     One(Bytes),
     /// Every pod's.
     Each(Arc<Vec<Result<Bytes, ScalerError>>>),
@@ -115,43 +146,65 @@ impl Http {
                     .buffer_unordered(AT_ONCE);
                 Ok(Answer::Each(Arc::new(replies.collect().await)))
             }
+            Question::Fetch(fetch) => self.fetch(fetch).await.map(Answer::One),
         }
     }
 
     async fn get(&self, url: Url) -> Result<Bytes, ScalerError> {
         let endpoint = origin_of(&url);
-        let mut request = Request::new(reqwest::Method::GET, url);
-        self.credentials
-            .apply(&mut request, &self.client, &self.tokens)
-            .await?;
-        let mut watch = HttpRequest::begin(&self.connect);
         let response = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| unreachable(&endpoint, error))?;
-        watch.answered(response.status().as_u16());
-        drop(watch);
+            .send(&endpoint, Request::new(reqwest::Method::GET, url))
+            .await?;
         let status = response.status();
         if status != StatusCode::OK {
             return Err(refusal(endpoint, status));
         }
-        let mut body = BytesMut::new();
-        let mut chunks = response;
-        while let Some(chunk) = chunks
-            .chunk()
-            .await
-            .map_err(|error| unreachable(&endpoint, error))?
-        {
-            if body.len() + chunk.len() > LONGEST {
-                return Err(ScalerError::Answer {
-                    endpoint,
-                    answer: format!("with more than {LONGEST} bytes"),
-                });
-            }
-            body.extend_from_slice(&chunk);
+        body(&endpoint, response, LONGEST).await
+    }
+
+    async fn fetch(&self, fetch: &Fetch) -> Result<Bytes, ScalerError> {
+        let endpoint = origin_of(&fetch.url);
+        let mut request = Request::new(reqwest::Method::GET, fetch.url.clone());
+        if !fetch.stamp.0.is_empty() {
+            request.url_mut().query_pairs_mut().extend_pairs(&fetch.stamp.0);
         }
-        Ok(body.freeze())
+        for (name, value) in &fetch.headers {
+            let (name, value) = secret_header(name, value.expose())?;
+            request.headers_mut().append(name, value);
+        }
+        let response = self.send(&endpoint, request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return body(&endpoint, response, LONGEST).await;
+        }
+        let refused = refusal(endpoint.clone(), status);
+        let ScalerError::Answer { endpoint, answer } = refused else {
+            return Err(refused);
+        };
+        let said = body(&endpoint, response, LONGEST_COMPLAINT).await.ok();
+        let said = said.and_then(|body| complaint(&body));
+        let told = |text: &String| {
+            let mut own = fetch.headers.iter().map(|(_, value)| value.expose());
+            !self.credentials.are_in(text) && !own.any(|value| !value.is_empty() && text.contains(value))
+        };
+        Err(match said.filter(told) {
+            Some(said) => ScalerError::Answer {
+                endpoint,
+                answer: format!("{answer}: {said}"),
+            },
+            None => ScalerError::Answer { endpoint, answer },
+        })
+    }
+
+    async fn send(&self, endpoint: &str, mut request: Request) -> Result<Response, ScalerError> {
+        self.credentials
+            .apply(&mut request, &self.client, &self.tokens)
+            .await?;
+        let mut watch = HttpRequest::begin(&self.connect);
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| unreachable(endpoint, error))?;
+        watch.answered(response.status().as_u16());
+        Ok(response)
     }
 
     /// The URL at each ready pod. Upstream: `getEndpointsUrlsFromServiceURL`.
@@ -182,6 +235,39 @@ impl Http {
         urls.dedup();
         Ok(urls)
     }
+}
+
+/// Reads a body, which must not be longer than so many bytes.
+async fn body(endpoint: &str, mut response: Response, longest: usize) -> Result<Bytes, ScalerError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| unreachable(endpoint, error))?
+    {
+        if body.len() + chunk.len() > longest {
+            return Err(ScalerError::Answer {
+                endpoint: endpoint.to_owned(),
+                answer: format!("with more than {longest} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// What a server says about a request it did not like: the text of `error` or `message` in its JSON.
+fn complaint(body: &[u8]) -> Option<String> {
+    /// Longer texts are cut: what is wrong stands at their beginning.
+    const LONGEST: usize = 300;
+    let document: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = document
+        .get("error")
+        .or_else(|| document.get("message"))?
+        .as_str()?;
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = one_line.chars().take(LONGEST).collect();
+    (!cut.is_empty()).then_some(cut)
 }
 
 /// The URL with the pod's address as its host; the port stays only if the pod has it.

@@ -30,6 +30,53 @@ word! {
     }
 }
 
+word! {
+    /// Where an API key is put.
+    KeyPlace {
+        Header = "header",
+        Query = "query",
+    }
+}
+
+/// Settings of an API key, beside [`AuthModes`].
+#[derive(Clone, Debug, PartialEq, TriggerMetadata)]
+pub(crate) struct KeySettings {
+    /// For `apiKey`: the key.
+    #[keda(from(metadata, auth))]
+    api_key: Option<Secret<String>>,
+    /// For `apiKey`: where the key is put.
+    #[keda(from(metadata, auth), default = "header")]
+    method: KeyPlace,
+    /// For `apiKey`: the name of the header or of the parameter. Default: `X-API-KEY`, or `api_key` in the query.
+    #[keda(from(metadata, auth))]
+    key_param_name: Option<String>,
+}
+
+impl KeySettings {
+    /// The mode needs a key.
+    pub(crate) fn check(&self, modes: &AuthModes, reader: &mut Reader<'_>) {
+        if modes.has(AuthMode::ApiKey) && self.api_key.is_none() {
+            reader.missing("apiKey", "missing `apiKey`, which `authModes` asks for");
+        }
+    }
+
+    /// What goes into each request.
+    pub(crate) fn key(&self, modes: &AuthModes) -> Option<ApiKey> {
+        let key = self.api_key.clone().filter(|_| modes.has(AuthMode::ApiKey))?;
+        let name = |default: &str| self.key_param_name.clone().unwrap_or_else(|| default.to_owned());
+        Some(match self.method {
+            KeyPlace::Header => ApiKey::Header {
+                name: name("X-API-KEY"),
+                key,
+            },
+            KeyPlace::Query => ApiKey::Query {
+                name: name("api_key"),
+                key,
+            },
+        })
+    }
+}
+
 /// Settings of the block that many scalers share.
 #[derive(Clone, Debug, PartialEq, TriggerMetadata)]
 pub(crate) struct AuthModes {
@@ -85,6 +132,11 @@ pub(crate) struct AuthModes {
 }
 
 impl AuthModes {
+    /// Whether any mode was asked for.
+    pub(crate) fn any(&self) -> bool {
+        !self.auth_modes.is_empty()
+    }
+
     /// Whether a mode was asked for.
     pub(crate) fn has(&self, mode: AuthMode) -> bool {
         self.auth_modes.contains(&mode)
@@ -216,6 +268,19 @@ struct TokenReply {
 const EARLY: Duration = Duration::from_secs(10);
 
 impl Credentials {
+    /// Whether a text holds a credential that was given.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        let key = self.api_key.as_ref().map(|key| match key {
+            ApiKey::Header { key, .. } | ApiKey::Query { key, .. } => key,
+        });
+        let basic = self.basic.as_ref().map(|(_, password)| password);
+        let custom = self.custom.as_ref().map(|(_, value)| value);
+        let oauth = self.oauth.as_ref().map(|oauth| &oauth.client_secret);
+        let given = [key, basic, custom, oauth, self.bearer.as_ref()];
+        let mut given = given.into_iter().flatten().map(|secret| secret.expose().as_str());
+        given.any(|secret| !secret.is_empty() && text.contains(secret))
+    }
+
     /// Puts the credentials into a request.
     pub(super) async fn apply(
         &self,

@@ -1,20 +1,36 @@
 //! Redis: one server, a cluster, or a server found through sentinels.
+//!
+//! ```text
+//! ask(questions) ──one pipeline──▶ connection        poll
+//! listen(key)    ──SUBSCRIBE────▶ line (a connection of its own, shared by all keys) ──▶ watch ──▶ Pushed    push
+//! ```
+
+mod cluster;
+mod connect;
+mod inventory;
+mod line;
+mod listen;
+mod question;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, TlsCertificates, TlsMode, Value, cmd,
-};
+use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value, cmd};
 
 use crate::connect::Connect;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
 use crate::tls::TlsSettings;
 use crate::{ScalerError, Secret};
+
+use line::Lines;
+pub(crate) use question::{Answer, Kind, Question};
+pub(crate) use watch::watch;
 
 /// How the server is found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,38 +66,37 @@ pub(crate) struct Server {
     pub(crate) tls: Option<TlsSettings>,
 }
 
-/// Something to ask a server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Question {
-    /// How many elements a key holds.
-    Length(String),
-}
+impl Server {
+    /// The first address, the only one of a single server that is ever asked.
+    fn first(&self) -> &str {
+        self.addresses.first().map(String::as_str).unwrap_or_default()
+    }
 
-/// What a server answers.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// So many elements.
-    Length(i64),
-    /// The key holds something whose elements are not counted: the name of its type.
-    OtherType(String),
+    /// The database; a cluster has only one.
+    fn database(&self) -> i64 {
+        match self.topology {
+            Topology::Cluster => 0,
+            Topology::Single | Topology::Sentinel { .. } => self.database,
+        }
+    }
 }
-
-/// Counts what a key holds in one round trip. Upstream has a script to the same effect (`redis_scaler.go`).
-const COUNT: &str = "\
-local kind = redis.call('TYPE', KEYS[1]).ok
-local count = { none = 'LLEN', list = 'LLEN', set = 'SCARD', zset = 'ZCARD', hash = 'HLEN' }
-if count[kind] then return redis.call(count[kind], KEYS[1]) end
-return kind";
 
 /// Questions that travel in one write.
 const TOGETHER: usize = 256;
 
-/// An open connection. Commands sent at the same time travel in one write.
+/// An open connection.
 pub(crate) struct Redis {
+    server: Server,
+    connect: Connect,
     endpoint: String,
     connection: Connection,
+    /// Whether the server was seen to be of a version that tells the lag of a group.
+    modern: AtomicBool,
+    /// What is listened to.
+    lines: Lines,
 }
 
+#[derive(Clone)]
 enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
@@ -98,14 +113,10 @@ impl Source for Redis {
     }
 
     fn endpoint(key: &Server) -> String {
-        let addresses = match key.topology {
-            // Only the first address is ever asked.
-            Topology::Single => key.addresses.first().cloned().unwrap_or_default(),
-            Topology::Cluster | Topology::Sentinel { .. } => key.addresses.join(","),
-        };
         match &key.topology {
-            Topology::Sentinel { master, .. } => format!("{addresses}/{master}"),
-            Topology::Single | Topology::Cluster => addresses,
+            Topology::Single => key.first().to_owned(),
+            Topology::Cluster => key.addresses.join(","),
+            Topology::Sentinel { master, .. } => format!("{}/{master}", key.addresses.join(",")),
         }
     }
 
@@ -126,250 +137,136 @@ impl Source for Redis {
 
     async fn open(key: &Server, connect: &Connect) -> Result<Self, ScalerError> {
         let endpoint = Self::endpoint(key);
-        let certificates = key
-            .tls
-            .as_ref()
-            .map(|tls| certificates(tls, connect))
-            .transpose()?;
-        let mut connection = match &key.topology {
-            Topology::Single => single(key, certificates).await,
-            Topology::Cluster => cluster(key, certificates, connect).await,
-            Topology::Sentinel { master, login } => sentinel(key, master, login, certificates).await,
-        }?;
-        connection
-            .send(&cmd("PING"))
-            .await
-            .map_err(|error| failure(&endpoint, error))?;
-        Ok(Self { endpoint, connection })
+        let connection = match &key.topology {
+            Topology::Cluster => {
+                let certificates = connect::trust(key, connect)?;
+                Connection::Cluster(connect::cluster(key, certificates, connect).await?)
+            }
+            Topology::Single | Topology::Sentinel { .. } => {
+                let client = connect::server(key, connect).await?;
+                Connection::Single(connect::single(&endpoint, &client).await?)
+            }
+        };
+        let opened = Self {
+            server: key.clone(),
+            connect: connect.clone(),
+            endpoint,
+            connection,
+            modern: AtomicBool::new(false),
+            lines: Lines::default(),
+        };
+        opened.send(cmd("PING")).await?;
+        Ok(opened)
     }
 
     async fn ask(&self, questions: &[Question]) -> Vec<Result<Answer, ScalerError>> {
-        let asked = questions.iter().map(|question| async move {
-            let Question::Length(key) = question;
-            let mut connection = self.connection.clone();
-            let answer = connection.send(cmd("EVAL").arg(COUNT).arg(1).arg(key)).await;
-            self.answer(answer)
-        });
-        join_all(asked).await
-    }
-}
-
-impl Redis {
-    fn answer(&self, answer: Result<Value, RedisError>) -> Result<Answer, ScalerError> {
-        let other = match answer.map_err(|error| failure(&self.endpoint, error))? {
-            Value::Int(length) => return Ok(Answer::Length(length)),
-            Value::SimpleString(kind) => kind,
-            Value::BulkString(kind) => String::from_utf8_lossy(&kind).into_owned(),
-            other => {
-                let answer = format!("with a reply that is no number: {other:?}");
-                return Err(ScalerError::Answer {
-                    endpoint: self.endpoint.clone(),
-                    answer,
-                });
+        match &self.connection {
+            Connection::Single(connection) => self.ask_one(connection.clone(), questions).await,
+            Connection::Cluster(connection) => {
+                // A pipeline goes to one node: keys have their own. What is sent to one node at the same time travels in
+                // one write.
+                let asked = questions
+                    .iter()
+                    .map(|question| self.ask_node(connection.clone(), question));
+                join_all(asked).await
             }
-        };
-        Ok(Answer::OtherType(other))
-    }
-}
-
-impl Clone for Connection {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Single(connection) => Self::Single(connection.clone()),
-            Self::Cluster(connection) => Self::Cluster(connection.clone()),
         }
     }
 }
 
-impl Connection {
-    async fn send(&mut self, command: &Cmd) -> Result<Value, RedisError> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(command).await,
-            Self::Cluster(connection) => connection.req_packed_command(command).await,
-        }?
-        .extract_error()
+impl Redis {
+    /// Asks a single server everything in one pipeline.
+    async fn ask_one(
+        &self,
+        mut connection: MultiplexedConnection,
+        questions: &[Question],
+    ) -> Vec<Result<Answer, ScalerError>> {
+        let modern = self.modern.load(Ordering::Relaxed);
+        let mut pipeline = Pipeline::new();
+        let mut counts = Vec::with_capacity(questions.len());
+        for question in questions {
+            let before = pipeline.len();
+            for command in question.commands(modern) {
+                pipeline.add_command(command);
+            }
+            counts.push(pipeline.len() - before);
+        }
+        let length = pipeline.len();
+        let sent = match length {
+            0 => Ok(Vec::new()),
+            _ => connection.req_packed_commands(&pipeline, 0, length).await,
+        };
+        let mut values = match sent {
+            Ok(values) => values.into_iter(),
+            Err(error) => {
+                let failed = failure(&self.endpoint, error);
+                return questions.iter().map(|_| Err(failed.clone())).collect();
+            }
+        };
+        let mut answers = Vec::with_capacity(questions.len());
+        for (question, count) in questions.iter().zip(counts) {
+            let replies = values.by_ref().take(count).collect();
+            answers.push(self.answer(question, replies).await);
+        }
+        answers
+    }
+
+    /// Asks the node of a cluster that has the key.
+    async fn ask_node(
+        &self,
+        mut connection: ClusterConnection,
+        question: &Question,
+    ) -> Result<Answer, ScalerError> {
+        let Some((key, _)) = question.key() else {
+            return self.answer(question, Vec::new()).await;
+        };
+        let mut pipeline = Pipeline::new();
+        for command in question.commands(self.modern.load(Ordering::Relaxed)) {
+            pipeline.add_command(command);
+        }
+        let length = pipeline.len();
+        let values = connection
+            .route_pipeline(pipeline, 0, length, owner(key))
+            .await
+            .map_err(|error| failure(&self.endpoint, error))?;
+        self.answer(question, values).await
+    }
+
+    async fn answer(&self, question: &Question, replies: Vec<Value>) -> Result<Answer, ScalerError> {
+        if let Question::Keys(kind) = question {
+            return inventory::keys(self, *kind).await;
+        }
+        let answer = question.read(&self.endpoint, replies)?;
+        if matches!(question, Question::Lag { .. }) {
+            self.modern.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
+    }
+
+    /// Sends one command, wherever it belongs.
+    async fn send(&self, command: Cmd) -> Result<Value, ScalerError> {
+        self.send_to(None, command).await
+    }
+
+    /// Sends one command to a node of the cluster, where this is one.
+    async fn send_to(&self, node: Option<SingleNodeRoutingInfo>, command: Cmd) -> Result<Value, ScalerError> {
+        let sent = match (self.connection.clone(), node) {
+            (Connection::Single(mut connection), _) => connection.req_packed_command(&command).await,
+            (Connection::Cluster(mut connection), None) => connection.req_packed_command(&command).await,
+            (Connection::Cluster(mut connection), Some(node)) => {
+                connection
+                    .route_command(command, RoutingInfo::SingleNode(node))
+                    .await
+            }
+        };
+        sent.and_then(Value::extract_error)
+            .map_err(|error| failure(&self.endpoint, error))
     }
 }
 
-/// The pool holds every reading to its deadline, so the client has none of its own.
-fn patient() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-}
-
-async fn single(key: &Server, certificates: Option<TlsCertificates>) -> Result<Connection, ScalerError> {
-    let endpoint = Redis::endpoint(key);
-    let fail = |error| failure(&endpoint, error);
-    let first = key.addresses.first().map(String::as_str).unwrap_or_default();
-    let mut login = RedisConnectionInfo::default().set_db(key.database);
-    if let Some(username) = &key.login.username {
-        login = login.set_username(username);
-    }
-    if let Some(password) = &key.login.password {
-        login = login.set_password(password.expose());
-    }
-    let info = address(first, key.tls.as_ref())?
-        .into_connection_info()
-        .map_err(fail)?
-        .set_redis_settings(login);
-    let client = match certificates {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
-    }
-    .map_err(fail)?;
-    let connection = client
-        .get_multiplexed_async_connection_with_config(&patient())
-        .await
-        .map_err(fail)?;
-    Ok(Connection::Single(connection))
-}
-
-async fn cluster(
-    key: &Server,
-    certificates: Option<TlsCertificates>,
-    connect: &Connect,
-) -> Result<Connection, ScalerError> {
-    let endpoint = Redis::endpoint(key);
-    let fail = |error| failure(&endpoint, error);
-    let seeds: Result<Vec<ConnectionAddr>, _> = key
-        .addresses
-        .iter()
-        .map(|text| address(text, key.tls.as_ref()))
-        .collect();
-    // A node that does not answer must not hold up the others for the whole deadline.
-    let mut builder = ClusterClientBuilder::new(seeds?)
-        .retries(2)
-        .connection_timeout(connect.timeout / 3)
-        .response_timeout(connect.timeout);
-    if let Some(username) = &key.login.username {
-        builder = builder.username(username);
-    }
-    if let Some(password) = &key.login.password {
-        builder = builder.password(password.expose());
-    }
-    if let (Some(tls), Some(certificates)) = (&key.tls, certificates) {
-        builder = builder.tls(mode(tls)).certs(certificates);
-    }
-    let client = builder.build().map_err(fail)?;
-    client
-        .get_async_connection()
-        .await
-        .map(Connection::Cluster)
-        .map_err(fail)
-}
-
-async fn sentinel(
-    key: &Server,
-    master: &str,
-    login: &Login,
-    certificates: Option<TlsCertificates>,
-) -> Result<Connection, ScalerError> {
-    let endpoint = Redis::endpoint(key);
-    let fail = |error| failure(&endpoint, error);
-    let sentinels: Result<Vec<ConnectionAddr>, _> = key
-        .addresses
-        .iter()
-        .map(|text| address(text, key.tls.as_ref()))
-        .collect();
-    let mut builder = SentinelClientBuilder::new(sentinels?, master, SentinelServerType::Master)
-        .map_err(fail)?
-        .set_client_to_redis_db(key.database);
-    if let Some(username) = &key.login.username {
-        builder = builder.set_client_to_redis_username(username);
-    }
-    if let Some(password) = &key.login.password {
-        builder = builder.set_client_to_redis_password(password.expose());
-    }
-    if let Some(username) = &login.username {
-        builder = builder.set_client_to_sentinel_username(username);
-    }
-    if let Some(password) = &login.password {
-        builder = builder.set_client_to_sentinel_password(password.expose());
-    }
-    if let (Some(tls), Some(certificates)) = (&key.tls, certificates) {
-        builder = builder
-            .set_client_to_redis_tls_mode(mode(tls))
-            .set_client_to_redis_certificates(certificates.clone())
-            .set_client_to_sentinel_tls_mode(mode(tls))
-            .set_client_to_sentinel_certificates(certificates);
-    }
-    let mut client = builder.build().map_err(fail)?;
-    let connection = client
-        .get_async_connection_with_config(&patient())
-        .await
-        .map_err(fail)?;
-    Ok(Connection::Single(connection))
-}
-
-fn mode(tls: &TlsSettings) -> TlsMode {
-    if tls.unsafe_ssl {
-        TlsMode::Insecure
-    } else {
-        TlsMode::Secure
-    }
-}
-
-/// Splits `host:port`; an IPv6 host stands in brackets.
-fn address(text: &str, tls: Option<&TlsSettings>) -> Result<ConnectionAddr, ScalerError> {
-    let refused = || ScalerError::Setting(format!("the address `{text}` must be `host:port`"));
-    let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
-    let port = port.parse().map_err(|_| refused())?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
-        .to_owned();
-    Ok(match tls {
-        Some(tls) => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: tls.unsafe_ssl,
-            tls_params: None,
-        },
-        None => ConnectionAddr::Tcp(host, port),
-    })
-}
-
-/// The certificates in the form the client takes them: PEM.
-fn certificates(tls: &TlsSettings, connect: &Connect) -> Result<TlsCertificates, ScalerError> {
-    let own = tls.own_roots()?;
-    let mut roots = String::new();
-    for root in connect.roots.certificates().chain(&own) {
-        roots.push_str(&pem("CERTIFICATE", root));
-    }
-    let client_tls = tls.identity()?.map(|(chain, key)| ClientTlsConfig {
-        client_cert: chain
-            .iter()
-            .map(|link| pem("CERTIFICATE", link))
-            .collect::<String>()
-            .into_bytes(),
-        client_key: pem(label(&key), key.secret_der()).into_bytes(),
-    });
-    // Without any root the client would look for those of the system and fail; an empty list trusts nobody instead.
-    Ok(TlsCertificates {
-        client_tls,
-        root_cert: Some(roots.into_bytes()),
-    })
-}
-
-fn label(key: &rustls::pki_types::PrivateKeyDer<'_>) -> &'static str {
-    match key {
-        rustls::pki_types::PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-        rustls::pki_types::PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-        _ => "PRIVATE KEY",
-    }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for start in (0..text.len()).step_by(64) {
-        pem.push_str(&text[start..text.len().min(start + 64)]);
-        pem.push('\n');
-    }
-    pem + "-----END " + label + "-----\n"
+/// The node that has a key.
+fn owner(key: &str) -> SingleNodeRoutingInfo {
+    SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master))
 }
 
 /// What a failure of the client means. The texts of the client name no credentials.
@@ -380,7 +277,7 @@ fn failure(endpoint: &str, error: RedisError) -> ScalerError {
     if refused {
         return ScalerError::Unauthorized {
             endpoint: endpoint.to_owned(),
-            source: std::sync::Arc::new(error),
+            source: Arc::new(error),
         };
     }
     match error.kind() {
@@ -395,3 +292,6 @@ fn failure(endpoint: &str, error: RedisError) -> ScalerError {
         _ => ScalerError::unreachable(endpoint, error),
     }
 }
+
+#[cfg(test)]
+mod tests;

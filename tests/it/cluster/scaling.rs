@@ -131,6 +131,37 @@ pub(crate) async fn external_push() -> Result<()> {
     .await
 }
 
+pub(crate) async fn redis_push() -> Result<()> {
+    let (bed, keda) = Keda::shared().await?;
+    let on = ["--notify-keyspace-events", "Kl"];
+    let redis = Redis::start_with(&folder(keda, "redis-push"), Access::default(), &on).await?;
+    with_namespace(bed, "redis-push", async |ns| {
+        ns.create_object(&deployment("web", 0)).await?;
+        // No second poll comes within this test: what activates is the push.
+        let slow = json!({"pollingInterval": 3600});
+        let metadata =
+            json!({"address": redis.address(), "listName": "jobs", "listLength": "5", "push": "true"});
+        ns.create_object(&scaled_object(
+            &json!({"type": "redis", "metadata": metadata}),
+            &slow,
+        ))
+        .await?;
+        condition_is(ns, "Active", "False").await?;
+        wait_for("the subscription", DEADLINE, || async {
+            let found = redis
+                .cli(&["PUBSUB", "NUMSUB", "__keyspace@0__:jobs"])
+                .map_err(|e| format!("{e:#}"))?;
+            look(found.lines().last() == Some("1"), || found.clone())
+        })
+        .await?;
+        redis.push("jobs", 12)?;
+        replicas(ns, 3).await?;
+        condition_is(ns, "Active", "True").await?;
+        Ok(())
+    })
+    .await
+}
+
 pub(crate) async fn redis_gone_and_back() -> Result<()> {
     let (bed, keda) = Keda::shared().await?;
     let mut redis = Redis::start(&folder(keda, "redis-gone"), Access::default()).await?;

@@ -1,8 +1,8 @@
 //! Who may do what: service accounts, roles and bindings.
 //!
-//! Narrower than KEDA's own: nothing may be listed cluster-wide but what the controller watches, Secrets and
-//! ConfigMaps are read one by one as triggers refer to them, and the wildcard `get` on everything, which lets its
-//! holder open a shell in any pod, is not there.
+//! Narrower than KEDA's own: nothing may be listed cluster-wide but what the controller watches and what triggers count
+//! (pods, addresses of Services), Secrets and ConfigMaps are read one by one as triggers refer to them, and the wildcard
+//! `get` on everything, which lets its holder open a shell in any pod, is not there.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
@@ -99,6 +99,8 @@ fn operator() -> Vec<PolicyRule> {
     vec![
         // What triggers refer to, each read by name.
         rule(&[""], &["configmaps", "secrets"], &["get"]),
+        // What `kubernetes-workload` counts.
+        rule(&[""], &["pods"], &["list"]),
         rule(&["discovery.k8s.io"], &["endpointslices"], &["get", "list"]),
         rule(&["events.k8s.io"], &["events"], &["create", "patch"]),
         // Any kind with `/scale` can be a scale target.
