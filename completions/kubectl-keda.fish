@@ -137,6 +137,7 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l 
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l keep-crds -d 'Keep the custom resource definitions and every ScaledObject, ScaledJob and TriggerAuthentication'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s y -l yes -d 'Do not ask before custom resources are deleted'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -l dry-run -d 'Remove nothing: list what would go, and let the API server check that you may'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s l -l selector -d 'Show only objects whose labels match' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand status" -s o -l output -d 'How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE' -r
@@ -219,7 +220,7 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -l no-headers -d 'Leave the headings out'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand connections" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s f -l filename -d 'File or folder with manifests, or `-` for standard input; may be given several times' -r -F
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s o -l output -d 'How to print what was found: table, json, yaml or jsonpath=TEMPLATE' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -s o -l output -d 'How to print it: table, json, yaml or jsonpath=TEMPLATE' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l context -d 'Context of the kubeconfig to use' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand validate" -l cluster -d 'Cluster of the kubeconfig to use' -r

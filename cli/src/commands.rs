@@ -1,5 +1,6 @@
 //! The verbs, one module each, and what starts them.
 
+pub(crate) mod complete;
 pub(crate) mod completion;
 pub(crate) mod connections;
 pub(crate) mod dry_run;

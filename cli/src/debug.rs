@@ -163,7 +163,7 @@ async fn forwarded(
     // The first stream is opened here, so that a refusal is told as what it is; gRPC asks for further ones if it breaks.
     let first = open(&pods, pod, port).await.map_err(|e| {
         let doing = format!("forward a port to pod {}/{pod}", at.namespace);
-        let right = "create pods/portforward";
+        let right = "get,create pods/portforward";
         find::lacking(cluster, &doing, e, right, &at.namespace)
     })?;
     let first = Mutex::new(Some(first));

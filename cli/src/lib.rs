@@ -41,6 +41,11 @@ pub fn command() -> clap::Command {
 
 /// Parses the command line, runs the verb and says how it ended.
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == commands::complete::WORD) {
+        let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        return ExitCode::from(commands::complete::run(&words));
+    }
     let args = Args::parse();
     ExitCode::from(commands::run(args))
 }

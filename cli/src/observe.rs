@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use crds::ScaledObject;
 use engine::report::ObjectReport;
 use futures::stream::{self, StreamExt};
-use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{DynamicObject, ListParams, ObjectList};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -144,8 +143,8 @@ async fn one(
         }
     };
     let told = reports.get(&key);
-    let (scale, note) = if live || told.is_none() {
-        scale(client, &typed).await
+    let (replicas, note) = if live || told.is_none() {
+        replicas(client, &typed).await
     } else {
         (None, None)
     };
@@ -153,7 +152,10 @@ async fn one(
         Some(told) => {
             let mut report = told.clone();
             // The controller's number is that of its last poll; the HPA may have changed it since.
-            report.replicas.current = scale.as_ref().map(api::replicas).or(report.replicas.current);
+            if let Some(replicas) = replicas {
+                report.replicas.current = Some(replicas.wanted);
+                report.replicas.ready = replicas.ready;
+            }
             return (
                 Item {
                     object: value,
@@ -162,7 +164,7 @@ async fn one(
                 None,
             );
         }
-        None => api::report(&typed, hpas.get(&(key.0, api::hpa_name(&typed))), scale.as_ref()),
+        None => api::report(&typed, hpas.get(&(key.0, api::hpa_name(&typed))), replicas),
     };
     (
         Item {
@@ -262,15 +264,31 @@ async fn hpas(
         .collect()
 }
 
-/// The `/scale` of the target. A missing target is no failure: conditions tell of it.
-async fn scale(client: &Client, object: &ScaledObject) -> (Option<Scale>, Option<String>) {
+/// The replicas of the target: by the workload itself, which tells what is ready, or by its `/scale`. A missing target is
+/// no failure: conditions tell of it.
+async fn replicas(client: &Client, object: &ScaledObject) -> (Option<api::Replicas>, Option<String>) {
     let resource = api::target_resource(object);
     let namespace = object.namespace().unwrap_or_default();
+    let name = &object.spec.scale_target_ref.name;
     let targets: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
-    match targets.get_scale(&object.spec.scale_target_ref.name).await {
-        Ok(scale) => (Some(scale), None),
+    let refused = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 403);
+    if resource.group == "apps" {
+        match targets.get_opt(name).await {
+            Ok(found) => return (found.as_ref().map(api::Replicas::of_workload), None),
+            // Who may not read it may still read its `/scale`.
+            Err(error) if refused(&error) => {}
+            Err(error) => {
+                return (
+                    None,
+                    Some(format!("replicas are missing: {}", exit::chain(&error))),
+                );
+            }
+        }
+    }
+    match targets.get_scale(name).await {
+        Ok(scale) => (Some(api::Replicas::of_scale(&scale)), None),
         Err(kube::Error::Api(status)) if status.code == 404 => (None, None),
-        Err(kube::Error::Api(status)) if status.code == 403 => {
+        Err(error) if refused(&error) => {
             let note = format!(
                 "replicas are missing: you may not get `{}/scale` in `{namespace}`",
                 resource.plural

@@ -7,6 +7,20 @@ use serde_json::Value;
 use crate::exit::{self, Failure};
 use crate::jsonpath::Template;
 
+/// The flag of verbs whose answer is one thing, for people or for machines.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OutputArgs {
+    /// How to print it: table, json, yaml or jsonpath=TEMPLATE
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        default_value = "table",
+        hide_default_value = true
+    )]
+    pub form: Output,
+}
+
 /// A form of output, as kubectl spells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Output {

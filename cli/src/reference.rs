@@ -43,6 +43,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("completions/_kubectl-keda", render_script(Shell::Zsh)),
         ("completions/kubectl-keda.fish", render_script(Shell::Fish)),
         ("completions/_kubectl-keda.ps1", render_script(Shell::Powershell)),
+        ("completions/kubectl_complete-keda", render_script(Shell::Kubectl)),
         ("docs/cli.md", page()),
         ("docs/schema/dry-run.json", dry_run::schema()),
     ]

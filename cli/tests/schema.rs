@@ -103,13 +103,14 @@ fn check_schema(schema: &Value, found: &mut Vec<String>) {
         if !KEYWORDS.contains(&keyword.as_str()) {
             found.push(format!("`{keyword}` is not checked"));
         }
-        match (keyword.as_str(), value) {
-            ("properties", Value::Object(all)) => all.values().for_each(|schema| check_schema(schema, found)),
-            ("items", schema) => check_schema(schema, found),
-            ("oneOf" | "anyOf", Value::Array(all)) => {
-                all.iter().for_each(|schema| check_schema(schema, found))
-            }
-            _ => {}
+        let parts: Vec<&Value> = match (keyword.as_str(), value) {
+            ("properties", Value::Object(all)) => all.values().collect(),
+            ("items", part) => vec![part],
+            ("oneOf" | "anyOf", Value::Array(all)) => all.iter().collect(),
+            _ => Vec::new(),
+        };
+        for part in parts {
+            check_schema(part, found);
         }
     }
 }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use engine::desired::ObjectKey;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::Writer;
 use crate::args::Args;
+use crate::complaints::Complaints;
 use crate::environment::Environment;
 use crate::failure::{self, Failure};
 use authority::{Bundle, Names, Step};
@@ -35,6 +37,8 @@ const ROTATE: &str = "certificates.keda.sh/rotate";
 const STAGED_AT: &str = "certificates.keda.sh/staged-at";
 /// The APIService of the metrics adapter.
 const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
+/// What complaints are about beside the APIService.
+const SECRET: &str = "the Secret";
 /// How often the APIService is compared when nothing happens: others may write it too.
 const LOOK: Duration = Duration::from_secs(30);
 /// Tries at a Secret that somebody else writes at the same time.
@@ -51,6 +55,7 @@ pub(crate) struct Rotation {
     overlap: Duration,
     folder: Option<PathBuf>,
     published: Mutex<Option<Bundle>>,
+    complaints: Complaints,
 }
 
 impl Rotation {
@@ -87,6 +92,7 @@ impl Rotation {
             overlap: args.cert_overlap,
             folder: folder.clone(),
             published: Mutex::default(),
+            complaints: Complaints::default(),
         };
         let served = folder.unwrap_or_else(|| args.cert_dir.clone());
         (rotation, served)
@@ -138,6 +144,10 @@ impl Rotation {
         ))
     }
 
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.namespace.clone(), self.secret_name.clone())
+    }
+
     /// Keeps everything up to date until `stop`.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", self.secret_name));
@@ -154,13 +164,15 @@ impl Rotation {
                 () = tokio::time::sleep(left.clamp(Duration::from_millis(50), LOOK)) => {}
             }
             match self.ensure().await {
-                Ok(next) => until = next,
+                Ok(next) => {
+                    self.complaints.settle(&self.key(), SECRET);
+                    until = next;
+                }
                 Err(failure) => {
-                    tracing::error!(
-                        error = failure::chain(&failure),
-                        help = failure.help,
-                        "certificates"
-                    );
+                    let error = failure::chain(&failure);
+                    if self.complaints.is_news(&self.key(), SECRET, &error) {
+                        tracing::error!(error, help = failure.help, "certificates");
+                    }
                     until = Timestamp::now() + LOOK;
                 }
             }
@@ -241,12 +253,16 @@ impl Rotation {
             tracing::info!(api_service = API_SERVICE, "wrote the authority");
             Ok::<_, kube::Error>(())
         };
-        if let Err(error) = patched.await {
-            tracing::warn!(
-                error = failure::chain(&error),
-                api_service = API_SERVICE,
-                "cannot write the authority"
-            );
+        match patched.await {
+            Ok(()) => {
+                self.complaints.settle(&self.key(), API_SERVICE);
+            }
+            Err(error) => {
+                let error = failure::chain(&error);
+                if self.complaints.is_news(&self.key(), API_SERVICE, &error) {
+                    tracing::warn!(error, api_service = API_SERVICE, "cannot write the authority");
+                }
+            }
         }
     }
 }

@@ -96,12 +96,21 @@ impl DebugApi {
         Ok(kept)
     }
 
-    fn report(&self, key: &ObjectKey, records: bool) -> Option<ObjectReport> {
+    fn report(&self, key: &ObjectKey, records: bool, ready: Option<i32>) -> Option<ObjectReport> {
         let object = self.operator.object(key).ok()?;
         let live = self.operator.live(key)?;
-        let report = report::report(&self.operator, &live, &object, records);
+        let mut report = report::report(&self.operator, &live, &object, records);
+        report.replicas.ready = ready;
         let json = serde_json::to_vec(&report).unwrap_or_default();
         Some(message(key, json, false))
+    }
+
+    /// The ready replicas of an object's target, read now: no poll needs them, so none keeps them.
+    async fn ready(&self, key: &ObjectKey) -> Option<i32> {
+        let object = self.operator.object(key).ok()?;
+        let target = self.operator.live(key)?.target()?;
+        let name = &object.spec.scale_target_ref.name;
+        self.operator.targets.ready(&target, &key.namespace, name).await
     }
 
     /// Follows changes and sends reports, until the caller hangs up or the process stops.
@@ -117,7 +126,7 @@ impl DebugApi {
         loop {
             for key in std::mem::take(&mut pending) {
                 let report = self
-                    .report(&key, request.records)
+                    .report(&key, request.records, None)
                     .unwrap_or_else(|| message(&key, Vec::new(), true));
                 if out.send(Ok(report)).await.is_err() {
                     return;
@@ -239,7 +248,7 @@ impl Debug for DebugApi {
         let keys = self.selected(&user, &request).await?;
         let items = keys
             .iter()
-            .filter_map(|key| self.report(key, request.records))
+            .filter_map(|key| self.report(key, request.records, None))
             .collect();
         Ok(Response::new(ObjectReports { items }))
     }
@@ -260,7 +269,7 @@ impl Debug for DebugApi {
         self.access
             .require(&user, &question(&key.namespace, &key.name))
             .await?;
-        let found = self.report(&key, true);
+        let found = self.report(&key, true, self.ready(&key).await);
         found
             .map(Response::new)
             .ok_or_else(|| Status::not_found(format!("scaledobjects.keda.sh {key} is not known here")))

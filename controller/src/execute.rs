@@ -53,10 +53,18 @@ impl<'a> Executor<'a> {
             if action.is_effect() || done.is_err() {
                 self.live.note_write(action, done.as_ref().err());
             }
-            if let Err(failure) = done {
-                let (namespace, name) = (&self.live.key.namespace, &self.live.key.name);
-                tracing::warn!(namespace, name, %action, error = %failure, "not carried out");
-                return Err((position, failure));
+            let complaints = &self.operator.complaints;
+            match done {
+                Ok(()) => {
+                    complaints.settle(&self.live.key, &action.to_string());
+                }
+                Err(failure) => {
+                    if complaints.is_news(&self.live.key, &action.to_string(), &failure.to_string()) {
+                        let (namespace, name) = (&self.live.key.namespace, &self.live.key.name);
+                        tracing::warn!(namespace, name, %action, error = %failure, "not carried out");
+                    }
+                    return Err((position, failure));
+                }
             }
         }
         Ok(())

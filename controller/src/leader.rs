@@ -56,13 +56,14 @@ impl Candidate {
             "waiting for leadership"
         );
         let mut seen: Option<Seen> = None;
+        let mut complained = String::new();
         loop {
             match self.attempt(&mut seen).await {
                 Ok(true) => {
                     tracing::info!(lease = self.name, "leading");
                     return Ok(true);
                 }
-                Ok(false) => {}
+                Ok(false) => complained.clear(),
                 Err(kube::Error::Api(status)) if status.code == 403 || status.code == 404 => {
                     let what = format!("cannot take the Lease {}/{}", self.namespace, self.name);
                     let help = "create the namespace POD_NAMESPACE names and permit get, create and update of leases there";
@@ -70,7 +71,13 @@ impl Candidate {
                         Failure::new(failure::NOT_PERMITTED, what, help).because(kube::Error::Api(status))
                     );
                 }
-                Err(error) => tracing::warn!(error = failure::chain(&error), "cannot read or take the Lease"),
+                Err(error) => {
+                    let error = failure::chain(&error);
+                    if error != complained {
+                        tracing::warn!(error, "cannot read or take the Lease; trying again");
+                        complained = error;
+                    }
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(false),
@@ -83,18 +90,29 @@ impl Candidate {
     pub(crate) async fn keep(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let mut seen = None;
         let mut renewed = Instant::now();
+        let mut complained = String::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(self.retry_period) => {}
             }
             let left = self.renew_deadline.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left.max(Duration::from_millis(100)), self.attempt(&mut seen)).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            let attempt = self.attempt(&mut seen);
+            let error = match tokio::time::timeout(left.max(Duration::from_millis(100)), attempt).await {
+                Ok(Ok(true)) => {
+                    renewed = Instant::now();
+                    String::new()
+                }
                 Ok(Ok(false)) => return Err(self.lost("another process holds it")),
-                Ok(Err(error)) => tracing::warn!(error = failure::chain(&error), "cannot renew the Lease"),
-                Err(_) => tracing::warn!("renewing the Lease takes too long"),
+                Ok(Err(error)) => failure::chain(&error),
+                Err(_) => "the API server takes too long".to_owned(),
+            };
+            if error.is_empty() && !complained.is_empty() {
+                tracing::info!("renewed the Lease again");
+            } else if error != complained {
+                tracing::warn!(error, "cannot renew the Lease; trying again");
             }
+            complained = error;
             if renewed.elapsed() >= self.renew_deadline {
                 return Err(self.lost("it could not be renewed in time"));
             }

@@ -35,6 +35,8 @@ pub(crate) struct Live {
 
 /// What all ledgers share.
 pub(crate) struct Ledgers {
+    /// Name of this process's pod.
+    instance: String,
     /// Bytes that all of them take.
     total: AtomicUsize,
     /// Tells which object has something new.
@@ -48,8 +50,9 @@ const LAG: usize = 1024;
 
 impl Ledgers {
     /// No ledgers yet.
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(instance: &str) -> Arc<Self> {
         Arc::new(Self {
+            instance: instance.to_owned(),
             total: AtomicUsize::new(0),
             changes: broadcast::Sender::new(LAG),
         })
@@ -130,7 +133,8 @@ impl Live {
     }
 
     /// The newest state of the object: what the watch saw, or what our own last write left behind. An object that was made anew
-    /// under the same name has nothing of the former one.
+    /// under the same name has nothing of the former one. A ledger that another controller began elsewhere begins here with a
+    /// note of that.
     pub(crate) fn newest(&self, watched: &ScaledObject) -> Arc<ScaledObject> {
         let mut state = self.state();
         if let Some(known) = &state.latest {
@@ -146,7 +150,18 @@ impl Live {
             }
         }
         let object = Arc::new(watched.clone());
-        state.latest = Some(Arc::clone(&object));
+        let first = state.latest.replace(Arc::clone(&object)).is_none();
+        drop(state);
+        let worked_on = watched
+            .status
+            .as_ref()
+            .is_some_and(|status| status.hpa_name.is_some());
+        if first && worked_on {
+            let instance = &self.ledgers.instance;
+            self.note(format!(
+                "{instance} took over; what happened before is in the object's Events"
+            ));
+        }
         object
     }
 
@@ -384,7 +399,7 @@ mod tests {
 
     #[test]
     fn our_own_write_counts_until_the_watch_is_newer() {
-        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new());
+        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new("pod"));
         live.wrote(object("10"));
         assert_eq!(
             live.newest(&object("9")).resource_version().as_deref(),
@@ -401,8 +416,25 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_that_others_began_says_so_once() {
+        let ledger = |hpa_name: Option<&str>| {
+            let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new("pod"));
+            let mut seen = object("9");
+            seen.status.get_or_insert_default().hpa_name = hpa_name.map(str::to_owned);
+            live.newest(&seen);
+            live.newest(&object("10"));
+            live.memory(true).records
+        };
+        assert!(ledger(None).is_empty());
+        let [record] = &ledger(Some("keda-hpa-so"))[..] else {
+            panic!("one record");
+        };
+        assert!(matches!(&record.what, What::Note { text } if text.starts_with("pod took over")));
+    }
+
+    #[test]
     fn an_object_made_anew_is_not_the_one_we_wrote() {
-        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new());
+        let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new("pod"));
         live.wrote(object("10"));
         let mut other = object("9");
         other.metadata.uid = Some("v".to_owned());

@@ -15,6 +15,7 @@ mod ask;
 mod cache;
 mod certificates;
 mod client;
+mod complaints;
 mod debug_api;
 mod environment;
 mod events;

@@ -20,6 +20,7 @@ use crate::apply::Writer;
 use crate::args::{Args, Bind};
 use crate::ask::{Answer, Asker, Subject};
 use crate::certificates::Rotation;
+use crate::complaints::Complaints;
 use crate::debug_api::DebugApi;
 use crate::environment::Environment;
 use crate::events::Events;
@@ -100,6 +101,8 @@ pub(crate) struct Operator {
     pub(crate) auth_status: tokio::sync::Mutex<()>,
     /// Ledgers.
     pub(crate) ledgers: Arc<Ledgers>,
+    /// What the log has told and is still so.
+    pub(crate) complaints: Arc<Complaints>,
     /// Generations of authentications that were told of.
     told: Mutex<BTreeMap<ObjectKey, i64>>,
     live: Mutex<BTreeMap<ObjectKey, Arc<Live>>>,
@@ -132,6 +135,7 @@ impl Operator {
             auths: Arc::clone(&caches.auths),
             cluster_auths: Arc::clone(&caches.cluster_auths),
             environment: Arc::clone(&environment),
+            complaints: Arc::default(),
         });
         Arc::new(Self {
             asker: Asker {
@@ -142,6 +146,8 @@ impl Operator {
             writer,
             events,
             metrics,
+            ledgers: Ledgers::new(&environment.pod_name),
+            complaints: Arc::clone(&builder.complaints),
             environment,
             caches,
             queue: Queue::new(),
@@ -150,7 +156,6 @@ impl Operator {
             loops: TaskTracker::new(),
             stop,
             auth_status: tokio::sync::Mutex::default(),
-            ledgers: Ledgers::new(),
             told: Mutex::default(),
             live: Mutex::default(),
         })
@@ -178,6 +183,7 @@ impl Operator {
         {
             running.stop.cancel();
         }
+        self.complaints.forget(key);
         self.metrics.forget(&key.namespace, &key.name);
     }
 

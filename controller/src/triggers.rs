@@ -17,6 +17,7 @@ use scalers::{AuthenticationSource, Built, LookupError, Pool, Resolver};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
+use crate::complaints::Complaints;
 use crate::environment::Environment;
 use crate::failure;
 use crate::observe::source::Cluster;
@@ -42,6 +43,8 @@ pub(crate) struct Builder {
     pub(crate) cluster_auths: Arc<Cache<crds::ClusterTriggerAuthentication>>,
     /// Settings.
     pub(crate) environment: Arc<Environment>,
+    /// What the log has told and is still so.
+    pub(crate) complaints: Arc<Complaints>,
 }
 
 /// The triggers of one object at one generation.
@@ -137,16 +140,23 @@ impl Builder {
         if !triggers.is_due() || !object.spec.triggers.iter().any(refers) {
             return;
         }
+        let key = crate::cache::key(object);
         for (index, slot) in triggers.slots.iter().enumerate() {
-            if let Err(error) = self.rebuild(object, target, index, slot).await {
-                let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
-                tracing::warn!(
-                    namespace,
-                    name,
-                    index,
-                    error = error.message,
-                    "references cannot be resolved again"
-                );
+            let what = format!("references of trigger {index}");
+            match self.rebuild(object, target, index, slot).await {
+                Ok(_) => {
+                    self.complaints.settle(&key, &what);
+                }
+                Err(error) if self.complaints.is_news(&key, &what, &error.message) => {
+                    tracing::warn!(
+                        namespace = key.namespace,
+                        name = key.name,
+                        index,
+                        error = error.message,
+                        "references cannot be resolved again"
+                    );
+                }
+                Err(_) => {}
             }
         }
     }
@@ -195,24 +205,23 @@ impl Builder {
         trigger: &Trigger,
         pod: Option<&PodSpec>,
     ) -> Result<(Built, Vec<Diagnostic>), BuildError> {
-        let resolver = Resolver {
+        let references = Resolver {
             object,
             pod,
             authentications: self,
             secrets: &*self.cluster,
         };
-        let resolved = resolver
+        let key = crate::cache::key(object);
+        let resolved = references
             .input(index, trigger)
             .await
             .map_err(|error| failed(index, failure::chain(&error)))?;
-        if let Some(reference) = &resolved.missing {
-            let key = crate::cache::key(object);
-            tracing::warn!(
-                namespace = key.namespace,
-                name = key.name,
-                authentication = reference.name,
-                "the authentication does not exist"
-            );
+        match (&resolved.missing, &trigger.authentication_ref) {
+            (Some(reference), _) => self.missing(&key, &reference.name),
+            (None, Some(reference)) => {
+                self.complaints.settle(&key, &reference.name);
+            }
+            (None, None) => {}
         }
         let built = scalers::read(&resolved.input).map_err(|diagnostics| unreadable(index, &diagnostics))?;
         Ok((built, resolved.warnings))
@@ -272,6 +281,18 @@ impl Builder {
             }
         });
         by_auth || names_variables(trigger)
+    }
+
+    fn missing(&self, object: &ObjectKey, authentication: &str) {
+        if self.complaints.is_news(object, authentication, "missing") {
+            let ObjectKey { namespace, name } = object;
+            tracing::warn!(
+                namespace,
+                name,
+                authentication,
+                "the authentication does not exist"
+            );
+        }
     }
 }
 

@@ -16,17 +16,76 @@ const EMBEDDED: &[&str] = &["behavior", "jobTargetRef"];
 /// The longest stabilization window that an HPA accepts, in seconds.
 const MAX_STABILIZATION_WINDOW: f64 = 3600.0;
 
-/// The six definitions, in the order in which they are installed.
-pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![
-        crate::ScaledObject::crd(),
-        crate::ScaledJob::crd(),
-        crate::TriggerAuthentication::crd(),
-        crate::ClusterTriggerAuthentication::crd(),
-        crate::CloudEventSource::crd(),
-        crate::ClusterCloudEventSource::crd(),
-    ];
-    for definition in &mut definitions {
+/// One of our kinds: its names at hand, its definition on demand.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its API group.
+    pub group: &'static str,
+    /// The one version of it.
+    pub version: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Its name in paths of the API.
+    pub plural: &'static str,
+    make: fn() -> CustomResourceDefinition,
+}
+
+/// The six kinds, in the order in which they are installed.
+pub const KINDS: &[Kind] = &[
+    Kind::keda("ScaledObject", "scaledobjects", crate::ScaledObject::crd),
+    Kind::keda("ScaledJob", "scaledjobs", crate::ScaledJob::crd),
+    Kind::keda(
+        "TriggerAuthentication",
+        "triggerauthentications",
+        crate::TriggerAuthentication::crd,
+    ),
+    Kind::keda(
+        "ClusterTriggerAuthentication",
+        "clustertriggerauthentications",
+        crate::ClusterTriggerAuthentication::crd,
+    ),
+    Kind::eventing(
+        "CloudEventSource",
+        "cloudeventsources",
+        crate::CloudEventSource::crd,
+    ),
+    Kind::eventing(
+        "ClusterCloudEventSource",
+        "clustercloudeventsources",
+        crate::ClusterCloudEventSource::crd,
+    ),
+];
+
+impl Kind {
+    const fn keda(name: &'static str, plural: &'static str, make: fn() -> CustomResourceDefinition) -> Self {
+        Self {
+            group: "keda.sh",
+            version: "v1alpha1",
+            name,
+            plural,
+            make,
+        }
+    }
+
+    const fn eventing(
+        name: &'static str,
+        plural: &'static str,
+        make: fn() -> CustomResourceDefinition,
+    ) -> Self {
+        Self {
+            group: "eventing.keda.sh",
+            ..Self::keda(name, plural, make)
+        }
+    }
+
+    /// `keda.sh/v1alpha1`.
+    pub fn api_version(&self) -> String {
+        format!("{}/{}", self.group, self.version)
+    }
+
+    /// Its definition. Making one takes longer than anything that is done with it, most of all for kinds that hold a whole Job.
+    pub fn definition(&self) -> CustomResourceDefinition {
+        let mut definition = (self.make)();
         let names = &mut definition.spec.names;
         names.list_kind = Some(format!("{}List", names.kind));
         let spec_is_optional = names.kind == "ScaledJob";
@@ -42,8 +101,13 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
                 root.required = None;
             }
         }
+        definition
     }
-    definitions
+}
+
+/// The six definitions, in the order in which they are installed.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    KINDS.iter().map(Kind::definition).collect()
 }
 
 /// Name and text of each definition's file.

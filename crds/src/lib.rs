@@ -20,7 +20,7 @@ pub use cloud_event_source::{
     ClusterCloudEventSource, ClusterCloudEventSourceSpec, Destination, EventSubscription, HttpDestination,
 };
 pub use condition::{Condition, ConditionStatus, ConditionType, find_condition};
-pub use definition::{definitions, yaml};
+pub use definition::{KINDS, Kind, definitions, yaml};
 pub use identity::{
     BoundServiceAccountToken, IdentityOwner, IdentityProvider, OAuth2, OAuth2Type, PodIdentity, SecretKeyRef,
     SecretValue, ValueFromSecret,

@@ -257,14 +257,28 @@ fn headline(report: &ObjectReport) -> String {
         .current
         .map_or_else(|| "an unknown number of replicas".to_owned(), count);
     let subject = format!(
-        "{} {}/{} holds {} at {replicas}",
-        report.kind, report.namespace, report.name, report.target
+        "{} {}/{} holds {} at {replicas}{}",
+        report.kind,
+        report.namespace,
+        report.name,
+        report.target,
+        unready(report)
     );
     let bounds = format!("between {} and {}", report.replicas.min, report.replicas.max);
     if report.pause.is_full() {
         format!("{subject} because it is paused")
     } else {
         format!("{subject}, {bounds}")
+    }
+}
+
+/// How many replicas are ready, where that is known and not all of them.
+fn unready(report: &ObjectReport) -> String {
+    match report.replicas.ready {
+        Some(ready) if report.replicas.current.is_some_and(|wanted| wanted != ready) => {
+            format!(" ({ready} ready)")
+        }
+        _ => String::new(),
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn ask(
             warnings: Vec::new(),
         };
         match resolver.input(index, trigger).await {
-            Ok(resolved) => one(pool, &resolved, given.get(&index).copied(), now, &mut asked).await,
+            Ok(found) => one(pool, &found, given.get(&index).copied(), now, &mut asked).await,
             Err(error) => asked.metrics = Err(chain(&error)),
         }
         asked

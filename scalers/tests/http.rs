@@ -297,9 +297,7 @@ async fn equal_questions_in_flight_become_one_request() {
         trigger(&url, &[("targetValue", "9")], &[]),
     );
     let release = async {
-        while server.count.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("a request", || server.count.load(Ordering::Relaxed) > 0).await;
         server.gate.add_permits(1);
     };
     let (first, second, ()) = tokio::join!(ask(&pool, &one), ask(&pool, &other), release);
@@ -332,6 +330,17 @@ async fn a_pool_that_is_shut_down_answers_at_once() {
     assert_eq!(pool.connections(), []);
 }
 
+/// Waits for a condition, and fails a run in which it never comes.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_mins(1), wait).await;
+    assert!(waited.is_ok(), "waited a minute for {what}");
+}
+
 #[tokio::test]
 async fn an_idle_source_closes() {
     let server = Server::start((200, r#"{"depth": 4}"#), OPEN, None).await;
@@ -341,9 +350,7 @@ async fn an_idle_source_closes() {
         ..Connect::default()
     });
     ask(&pool, &built).await.expect("a value");
-    while !pool.connections().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the idle source to close", || pool.connections().is_empty()).await;
     ask(&pool, &built).await.expect("it opens again");
 }
 

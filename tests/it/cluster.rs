@@ -2,6 +2,7 @@
 
 mod adapter;
 mod bad_input;
+mod completion;
 mod debug_api;
 mod dry_run;
 mod faults;
@@ -60,6 +61,17 @@ pub(crate) fn tier() -> Tier {
             "debug_api_judges_an_own_token_by_its_owner",
             debug_api::own_token_counts_for_its_owner,
         )
+        .case(
+            "debug_api_of_the_adapter_tells_reads_and_certificates",
+            debug_api::adapter_reads,
+        )
+        .case(
+            "debug_api_of_the_adapter_refuses_and_remembers_whom",
+            debug_api::adapter_refusals,
+        )
+        .case("kubectl_completes_the_plugin", || async {
+            completion::by_kubectl()
+        })
         .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl);
     trials(tier)
 }

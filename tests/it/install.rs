@@ -30,6 +30,7 @@ pub(crate) fn tier() -> Tier {
         .case("an_upgrade_keeps_what_was_chosen", upgrade)
         .case("uninstall_leaves_nothing_behind_finalizers", uninstall)
         .case("uninstall_can_keep_the_custom_resources", keep)
+        .case("a_dry_run_of_uninstall_removes_nothing", dry_uninstall)
         .case("uninstall_names_a_finalizer_of_others", held)
 }
 
@@ -350,6 +351,35 @@ async fn keep() -> Result<()> {
         "{kept}"
     );
     release(&bed, "kept").await
+}
+
+async fn dry_uninstall() -> Result<()> {
+    let bed = bare().await?;
+    succeeds(&bed, &["install"])?;
+    held_object(&bed, "kept", &["finalizer.keda.sh"]).await?;
+    let output = run(&bed, &["uninstall", "--dry-run"])?;
+    let (out, err) = texts(&output);
+    ensure!(output.status.success(), "{err}");
+    has(&err, "with their definitions go 1 ScaledObject")?;
+    ensure!(
+        out.lines()
+            .all(|line| line.ends_with(" deleted (server dry run)")),
+        "{out}"
+    );
+    let kept = bed.cluster().need("ScaledObject", "default", "kept").await?;
+    ensure!(
+        kept["metadata"]["finalizers"] == json!(["finalizer.keda.sh"]),
+        "{kept}"
+    );
+    let again = succeeds(&bed, &["install"])?;
+    ensure!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    // What was listed is what goes, in the same order.
+    let gone = succeeds(&bed, &["uninstall", "--yes"])?;
+    ensure!(
+        out.replace(" (server dry run)", "") == gone,
+        "{out}\nis not\n{gone}"
+    );
+    Ok(())
 }
 
 async fn held() -> Result<()> {

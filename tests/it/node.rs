@@ -1,16 +1,19 @@
 //! On a real node: controller and adapter run as pods of the images, workloads are real containers, and metrics-server
 //! measures them. One bed for all cases; `cargo xtask test` builds the images and names them in the environment.
 
+mod failover;
 mod resources;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use harness::bed::{self, Bed};
 use harness::keda;
 use harness::tier::Tier;
-use tokio::sync::OnceCell;
+use harness::wait::{look, wait_for};
+use tokio::sync::{OnceCell, RwLock};
 
 static NODE: OnceCell<Node> = OnceCell::const_new();
 
@@ -23,8 +26,21 @@ pub(crate) fn tier() -> Tier {
         .case("a_second_install_changes_nothing", second_install)
         .case("explain_reaches_the_controller_through_the_port_forward", explain)
         .case("version_reaches_controller_and_adapter", version)
+        .case("the_roles_for_debugging_are_enough_for_it", debugger)
         .case("cpu_load_scales_out_and_back", resources::cpu)
         .case("held_memory_scales_out_and_back", resources::memory)
+        .case(
+            "reads_follow_the_lease_from_leader_to_leader",
+            failover::reads_follow,
+        )
+        .case(
+            "a_controller_pod_killed_in_a_scale_up_ends_right",
+            failover::controller_killed,
+        )
+        .case(
+            "adapter_pods_killed_in_a_scale_up_end_right",
+            failover::adapters_killed,
+        )
 }
 
 /// The image archives, and how they are named.
@@ -55,7 +71,17 @@ struct Node {
     images: Images,
     /// What the first installation said, whose tag names no image.
     wrong_tag: String,
+    /// Held for writing while pods of the installation are killed, for reading by who asks them once.
+    steady: RwLock<()>,
 }
+
+/// Exit code of `kubectl keda`, as its documentation gives it.
+const NOT_PERMITTED: i32 = 5;
+/// The controller may remember for a moment that somebody lacked a right.
+const RIGHTS: Duration = Duration::from_mins(1);
+
+/// Replicas of controller and adapter: one more than is needed, so that another can take over.
+const REPLICAS: &str = "--replicas=2";
 
 impl Node {
     /// The one of this run, made by whoever asks first.
@@ -74,6 +100,7 @@ impl Node {
             bed,
             images,
             wrong_tag: String::new(),
+            steady: RwLock::default(),
         };
         let missing = node.install(&["--image-tag=0.0.0-missing", "--wait", "--timeout=40s"])?;
         ensure!(
@@ -82,7 +109,7 @@ impl Node {
         );
         node.wrong_tag = String::from_utf8_lossy(&missing.stderr).into_owned();
         let tag = format!("--image-tag={}", node.images.tag);
-        succeeded(&node.install(&[&tag, "--wait", "--timeout=180s"])?)?;
+        succeeded(&node.install(&[&tag, REPLICAS, "--wait", "--timeout=180s"])?)?;
         Ok(node)
     }
 
@@ -92,14 +119,30 @@ impl Node {
         self.keda(&[&["install", registry.as_str()], args].concat())
     }
 
-    /// Runs the command line as a user without a terminal does.
+    /// Runs the command line as an administrator without a terminal does.
     fn keda(&self, args: &[&str]) -> Result<Output> {
+        Self::keda_with(self.bed.kubeconfig(), args)
+    }
+
+    /// The same as whoever a kubeconfig is for.
+    fn keda_with(kubeconfig: &Path, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(keda::cli_bin()?);
         command
             .args(args)
-            .env("KUBECONFIG", self.bed.kubeconfig())
+            .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null());
         command.output().context("cannot run kubectl-keda")
+    }
+
+    /// The ledger of a ScaledObject, as `kubectl keda explain` gets it from the controller.
+    fn ledger(&self, namespace: &str, name: &str) -> Result<Vec<serde_json::Value>> {
+        let object = format!("so/{name}");
+        let said = succeeded(&self.keda(&["explain", &object, "-n", namespace, "-o", "json"])?)?;
+        let report: serde_json::Value = serde_json::from_str(&said)?;
+        let records = report
+            .pointer("/report/ledger")
+            .and_then(serde_json::Value::as_array);
+        Ok(records.with_context(|| format!("no ledger in {said}"))?.clone())
     }
 
     fn image(&self, name: &str) -> String {
@@ -152,24 +195,50 @@ async fn wrong_tag() -> Result<()> {
 
 async fn second_install() -> Result<()> {
     let node = Node::shared().await?;
-    let said = succeeded(&node.install(&[&format!("--image-tag={}", node.images.tag)])?)?;
+    let _steady = node.steady.read().await;
+    let tag = format!("--image-tag={}", node.images.tag);
+    let said = succeeded(&node.install(&[&tag, REPLICAS])?)?;
     ensure!(said.lines().all(|line| line.ends_with(" unchanged")), "{said}");
     Ok(())
 }
 
 async fn explain() -> Result<()> {
     let node = Node::shared().await?;
+    let _steady = node.steady.read().await;
     resources::with_idle_object(node, async |namespace| {
-        let args = ["explain", "so/idle", "--namespace", namespace, "--output", "json"];
-        let said = succeeded(&node.keda(&args)?)?;
-        let report: serde_json::Value = serde_json::from_str(&said)?;
-        let records = report
-            .pointer("/report/ledger")
-            .or_else(|| report.pointer("/ledger"));
-        let records = records
-            .and_then(serde_json::Value::as_array)
-            .with_context(|| format!("no ledger in {said}"))?;
-        ensure!(!records.is_empty(), "the ledger came back empty: {said}");
+        let ledger = node.ledger(namespace, "idle")?;
+        ensure!(!ledger.is_empty(), "the ledger came back empty");
+        Ok(())
+    })
+    .await
+}
+
+/// A user with the two roles that `install` makes for this, and with nothing else, misses nothing.
+async fn debugger() -> Result<()> {
+    let node = Node::shared().await?;
+    let _steady = node.steady.read().await;
+    resources::with_idle_object(node, async |namespace| {
+        let kubeconfig = node.bed.dir().join("henry.kubeconfig");
+        node.bed.kubeconfig_for(&["--user", "henry"], &kubeconfig)?;
+        let explain = ["explain", "so/idle", "--namespace", namespace];
+        let refused = Node::keda_with(&kubeconfig, &explain)?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(refused.status.code() == Some(NOT_PERMITTED), "{said}");
+        let bind = |kind: &[&str], role: &str| {
+            let args = [&["create"], kind, &["henry-debugs-keda", role, "--user=henry"]].concat();
+            succeeded(&node.bed.kubectl(&args)?)
+        };
+        bind(&["clusterrolebinding"], "--clusterrole=keda-debugger")?;
+        bind(&["rolebinding", "--namespace=keda"], "--role=keda-debugger")?;
+        for args in [&explain[..], &["status", "--all-namespaces"], &["version"]] {
+            // A right counts a moment after it was given.
+            wait_for(format!("{args:?} to miss nothing"), RIGHTS, || async {
+                let output = Node::keda_with(&kubeconfig, args).map_err(|e| format!("{e:#}"))?;
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                look(output.status.success() && said.is_empty(), || said)
+            })
+            .await?;
+        }
         Ok(())
     })
     .await
@@ -177,6 +246,7 @@ async fn explain() -> Result<()> {
 
 async fn version() -> Result<()> {
     let node = Node::shared().await?;
+    let _steady = node.steady.read().await;
     let output = node.keda(&["version"])?;
     let said = format!(
         "{}{}",

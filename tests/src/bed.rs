@@ -31,6 +31,18 @@ pub struct State {
     /// Where an `EndpointSlice` must point to reach a process on this host.
     #[serde(default)]
     pub host_address: String,
+    /// The node that runs containers, if the bed has one.
+    pub real_node: Option<RealNode>,
+}
+
+/// What the bed says of its real node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RealNode {
+    /// Its name.
+    pub name: String,
+    /// Where its pods reach processes of this host.
+    pub host_address: String,
 }
 
 /// A running control plane. Dropping it takes it down.

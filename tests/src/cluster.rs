@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A kind that tests touch, and where the API serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +229,22 @@ impl Cluster {
         let path = Kind::named(kind)?.path(namespace, Some(name));
         self.write("DELETE", &path, "application/json", &Value::Null)
             .await
+    }
+
+    /// Makes a token of a service account for an audience, as whoever this client is.
+    pub async fn token(&self, namespace: &str, account: &str, audience: &str) -> Result<String> {
+        let path = Kind::named("ServiceAccount")?.path(namespace, Some(account));
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": { "audiences": [audience] },
+        });
+        let answer = self
+            .write("POST", &format!("{path}/token"), "application/json", &request)
+            .await?;
+        let made = accepted(answer)?;
+        let token = made.pointer("/status/token").and_then(Value::as_str);
+        Ok(token.context("the API server made no token")?.to_owned())
     }
 
     /// Reads one object, or `None` if there is none.

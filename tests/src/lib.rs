@@ -12,6 +12,7 @@
 pub mod aggregator;
 pub mod bed;
 pub mod cluster;
+pub mod debug;
 pub mod external_scaler;
 pub mod https;
 pub mod keda;

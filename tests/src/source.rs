@@ -39,11 +39,16 @@ pub struct Source {
 impl Source {
     /// Serves on a free loopback port for as long as the test process lives.
     pub async fn start() -> Result<Self> {
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// The same on an address of this host, for those who cannot reach its loopback: pods.
+    pub async fn start_at(host: &str) -> Result<Self> {
         let keys = Arc::new(Mutex::new(Keys::default()));
         let app = Router::new()
             .route("/v/{key}", get(answer))
             .with_state(Arc::clone(&keys));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = tokio::net::TcpListener::bind((host, 0)).await?;
         let address = listener.local_addr()?;
         crate::runtime().spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, keys })

@@ -230,12 +230,17 @@ impl Bed {
         Ok(Self { state: start(&all)? })
     }
 
-    /// Starts the demo's bed, with a real node. One that an earlier demo left is taken down first.
-    pub(crate) fn up_for_demo() -> anyhow::Result<Self> {
-        if let Ok(left) = Self::find(DEMO) {
+    /// Starts a bed with a real node. One that an earlier run left under this name is taken down first.
+    pub(crate) fn up_anew(name: &str) -> anyhow::Result<Self> {
+        if let Ok(left) = Self::find(name) {
             left.down()?;
         }
-        Self::up(DEMO, &["--real-node=require"])
+        Self::up(name, &["--real-node=require"])
+    }
+
+    /// Starts the demo's bed.
+    pub(crate) fn up_for_demo() -> anyhow::Result<Self> {
+        Self::up_anew(DEMO)
     }
 
     /// The bed of this name, which must be up.
@@ -249,6 +254,11 @@ impl Bed {
         let state =
             serde_json::from_slice(&output.stdout).context("cannot read what the test bed printed")?;
         Ok(Self { state })
+    }
+
+    /// Its name, as `--name` takes it.
+    pub(crate) fn name(&self) -> &str {
+        &self.state.name
     }
 
     /// The administrator's kubeconfig.

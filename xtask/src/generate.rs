@@ -4,10 +4,10 @@
 //! the environment the same test writes them instead. So plain `cargo test` finds drift, and there is one way of
 //! making each file.
 
-use std::process::Command;
-
 use anyhow::{Context, bail};
 use clap::Args;
+
+use crate::lint::cargo_command;
 
 /// Crates with generated files.
 const PACKAGES: &[&str] = &["kubectl-keda-crds", "kubectl-keda-scalers", "kubectl-keda"];
@@ -22,7 +22,7 @@ pub(crate) struct GenArgs {
 
 /// Runs the generators.
 pub(crate) fn run(args: &GenArgs) -> anyhow::Result<()> {
-    let mut command = Command::new("cargo");
+    let mut command = cargo_command();
     command.args(["test", "--quiet", "--profile", "bed"]);
     for package in PACKAGES {
         command.args(["--package", package]);

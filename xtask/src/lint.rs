@@ -55,7 +55,7 @@ fn clippy() -> anyhow::Result<()> {
 
 /// Clippy, giving way to everything else that runs.
 pub(crate) fn clippy_meanwhile() -> anyhow::Result<()> {
-    let mut command = Command::new("nice");
+    let mut command = by_hand(Command::new("nice"));
     command.args(["-n", "19", "cargo"]).args(CLIPPY);
     succeed(command, "clippy")
 }
@@ -85,9 +85,25 @@ fn too_long(file: &Path) -> Option<usize> {
     (lines > MOST_LINES).then_some(lines)
 }
 
+/// A cargo that builds as one run by hand does. The cargo that runs this program describes it in variables; crates with C
+/// in them are built anew when one of those changes, and everything above them, which is nearly everything.
+pub(crate) fn cargo_command() -> Command {
+    by_hand(Command::new("cargo"))
+}
+
+fn by_hand(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Runs cargo with its output on this terminal.
 pub(crate) fn cargo(args: &[&str]) -> anyhow::Result<()> {
-    let mut command = Command::new("cargo");
+    let mut command = cargo_command();
     command.args(args);
     succeed(command, &args.join(" "))
 }

@@ -14,6 +14,8 @@ use anyhow::{Context, bail};
 const NODE: &[&str] = &["containerd", "containernetworking-plugins", "iptables", "runc"];
 /// What builds container images.
 const IMAGES: &[&str] = &["buildah"];
+/// What goes into an image of its own beside our binaries.
+const CONTENTS: &[&str] = &["redis-server"];
 /// Servers that scalers are tested against.
 const SERVERS: &[&str] = &["prometheus", "redis-server", "redis-tools"];
 
@@ -32,7 +34,7 @@ pub(crate) fn install_all() -> anyhow::Result<()> {
 
 /// Installs what builds images.
 pub(crate) fn install_for_images() -> anyhow::Result<()> {
-    install(IMAGES)
+    install(&[IMAGES, CONTENTS].concat())
 }
 
 /// Installs what the test bed's real node needs.

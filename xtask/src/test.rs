@@ -7,6 +7,7 @@
 //! With `CI=true` a part that is missing on this machine fails the run; elsewhere it is reported as skipped.
 
 mod executables;
+mod foreign;
 mod node;
 mod tally;
 

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use clap_complete::Shell as Generator;
 
+use super::complete::SCRIPT;
 use crate::context::Context;
 use crate::exit::{self, Failure};
 
@@ -28,6 +29,8 @@ pub enum Shell {
     Fish,
     /// PowerShell
     Powershell,
+    /// kubectl itself, which runs the script as `kubectl_complete-keda` on the PATH
+    Kubectl,
 }
 
 /// The script as text; the files in `completions/` are exactly this.
@@ -37,6 +40,7 @@ pub(crate) fn render_script(shell: Shell) -> String {
         Shell::Zsh => Generator::Zsh,
         Shell::Fish => Generator::Fish,
         Shell::Powershell => Generator::PowerShell,
+        Shell::Kubectl => return SCRIPT.to_owned(),
     };
     // The generator for bash writes the hyphen of a name in two ways that do not meet, so it is given a name without
     // one; what bash is to complete is put right afterwards.

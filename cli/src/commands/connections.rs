@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     let text = match &args.output {
         Output::Name => items
             .iter()
-            .map(|item| format!("{}/{}\n", item.scaler, item.endpoint))
+            .flat_map(|item| [item.scaler.as_str(), "/", &item.endpoint, "\n"])
             .collect(),
         people @ (Output::Table | Output::Wide) => {
             if items.is_empty() {

@@ -96,7 +96,7 @@ fn parse_given(text: &str) -> Result<(String, f64), String> {
 /// Where the answers come from.
 enum Way {
     /// From this machine.
-    Here { pool: Pool, sources: Sources },
+    Here { pool: Pool, sources: Box<Sources> },
     /// From the controller.
     Remote(Box<Remote>),
 }
@@ -128,7 +128,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     } else {
         Way::Here {
             pool: Pool::new(connect()),
-            sources: Sources::new(bundle, cluster, args.debug.keda_namespace.clone()),
+            sources: Box::new(Sources::new(bundle, cluster, args.debug.keda_namespace.clone())),
         }
     };
     doing("asking the triggers");
@@ -247,13 +247,10 @@ fn unknown_trigger(object: &ScaledObject, text: &str) -> Failure {
 /// Prints a round, over the one before where there is a screen.
 fn show(args: &Args, cx: &Context, reports: &[DryRun], screen: Option<&mut Screen>) -> Result<(), Failure> {
     let value = value(reports)?;
-    let text = match args.output.render(&value)? {
-        Some(text) => text,
-        None => {
-            let texts: Vec<String> = reports.iter().map(print::text).collect();
-            texts.join("\n")
-        }
-    };
+    let text = args.output.render(&value)?.unwrap_or_else(|| {
+        let texts: Vec<String> = reports.iter().map(print::text).collect();
+        texts.join("\n")
+    });
     let people = matches!(args.output, Output::Table | Output::Wide | Output::Name);
     match screen {
         Some(screen) if people && cx.ui.stdout_is_tty => screen.redraw(cx.ui, &text),

@@ -16,7 +16,7 @@ use crate::debug::{self, Caller, DebugArgs};
 use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 use crate::observe::{self, Scope};
-use crate::output::Output;
+use crate::output::OutputArgs;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -31,15 +31,9 @@ pub struct Args {
     /// Print every record of the ledger, not only what acted
     #[arg(long)]
     pub records: bool,
-    /// How to print it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// How to reach the controller
     #[command(flatten)]
     pub debug: DebugArgs,
@@ -63,7 +57,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     let now = Timestamp::now();
     let explanation = engine::explain::object(&report, now);
     let value = json!({"explanation": explanation, "report": report, "events": events});
-    let text = match args.output.render(&value)? {
+    let text = match args.output.form.render(&value)? {
         Some(text) => text,
         None => print::text(&report, &explanation, &events, args.records),
     };

@@ -20,6 +20,9 @@ Examples:
   # Remove controller and adapter, keep the custom resources for a later installation
   kubectl keda uninstall --keep-crds
 
+  # See what would go, and whether you may remove it
+  kubectl keda uninstall --dry-run
+
   # In a script
   kubectl keda uninstall --yes";
 
@@ -33,6 +36,9 @@ pub struct Args {
     /// Do not ask before custom resources are deleted
     #[arg(long, short)]
     yes: bool,
+    /// Remove nothing: list what would go, and let the API server check that you may
+    #[arg(long)]
+    dry_run: bool,
     /// How long all of it may take, such as `90s` or `5m`
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     timeout: Duration,
@@ -45,6 +51,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         namespace: namespace(cx),
         keep_crds: args.keep_crds,
         yes: args.yes,
+        dry_run: args.dry_run,
         timeout: args.timeout,
     };
     remove::run(&choices, &cluster, cx).await

@@ -9,7 +9,7 @@ use crate::check::{self, Finding};
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::manifest;
-use crate::output::Output;
+use crate::output::OutputArgs;
 use crate::ui::diagnostic::{self, Excerpt};
 
 /// Arguments of `validate`.
@@ -25,15 +25,9 @@ pub struct Args {
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
-    /// How to print what was found: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The answer for machines.
@@ -88,7 +82,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     };
     let value = serde_json::to_value(&report)
         .map_err(|e| Failure::new(exit::UNEXPECTED, "cannot print").because(e))?;
-    if let Some(text) = args.output.render(&value)? {
+    if let Some(text) = args.output.form.render(&value)? {
         cx.ui.data(&text)?;
     }
     cx.ui.say(&summary(&checked));

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::debug::{self, DebugArgs};
 use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
-use crate::output::Output;
+use crate::output::OutputArgs;
 
 /// Version of KEDA whose behaviour this one has.
 const KEDA_VERSION: &str = "2.20";
@@ -28,15 +28,9 @@ pub struct Args {
     /// Say only which version this command is, without asking a cluster
     #[arg(long)]
     pub client: bool,
-    /// How to print it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// How to reach the controller
     #[command(flatten)]
     pub debug: DebugArgs,
@@ -54,8 +48,13 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
             Err(failure) => failures.push(failure),
         }
     }
-    cx.ui
-        .data(&args.output.render(&versions)?.unwrap_or_else(|| text(&versions)))?;
+    cx.ui.data(
+        &args
+            .output
+            .form
+            .render(&versions)?
+            .unwrap_or_else(|| text(&versions)),
+    )?;
     // What the cluster is comes first: without it nothing else could be asked.
     let unreachable = failures
         .iter()

@@ -8,6 +8,7 @@ use kube::{Api, ResourceExt};
 
 use super::{DebugArgs, Installation};
 use crate::exit::{self, Failure};
+use crate::install::names::DEBUGGER;
 use crate::kubeconfig::Cluster;
 
 const API_SERVICE: &str = "v1beta1.external.metrics.k8s.io";
@@ -128,8 +129,8 @@ pub(super) fn lacking(
     Failure::new(exit::NOT_PERMITTED, format!("you may not {doing}"))
         .help(format!("the right that is missing is `{verb}` on `{resource}`{}", at(namespace)))
         .help(format!(
-            "an administrator grants it with `kubectl create {role} keda-debugger{scope} --verb={verb} --resource={resource}` \
-             and `kubectl create {role}binding keda-debugger{scope} --{role}=keda-debugger --user=NAME`"
+            "`{DEBUGGER}` has it; an administrator gives you that with `kubectl create {role}binding NAME-debugs-keda{scope} \
+             --{role}={DEBUGGER} --user=NAME`"
         ))
 }
 

@@ -11,6 +11,9 @@ pub(crate) const ADAPTER: &str = "keda-metrics-apiserver";
 pub(crate) const ADAPTER_ACCOUNT: &str = "keda-metrics-server";
 /// The service account whose tokens the debug API asks for.
 pub(crate) const DEBUG: &str = "keda-debug";
+/// What somebody needs who debugs: a `ClusterRole` and, in the installation's namespace, a Role. Nobody has them until an
+/// administrator binds them.
+pub(crate) const DEBUGGER: &str = "keda-debugger";
 /// Lets the HPA controller read external metrics.
 pub(crate) const METRICS_READER: &str = "keda-external-metrics-reader";
 /// Binds [`METRICS_READER`] to the HPA controller.

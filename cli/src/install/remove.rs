@@ -8,8 +8,10 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta, Patch,
+    PatchParams,
 };
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
@@ -35,6 +37,8 @@ pub(crate) struct Choices {
     pub(crate) keep_crds: bool,
     /// Nothing is asked.
     pub(crate) yes: bool,
+    /// Nothing is removed; the API server checks each step.
+    pub(crate) dry_run: bool,
     /// How long all of it may take.
     pub(crate) timeout: Duration,
 }
@@ -43,7 +47,10 @@ pub(crate) struct Choices {
 pub(crate) async fn run(choices: &Choices, cluster: &Cluster, cx: &Context) -> Result<u8, Failure> {
     refuse_foreign(cluster, &choices.namespace).await?;
     let objects = custom_objects(cluster).await?;
-    if !choices.keep_crds && !objects.is_empty() && !choices.yes {
+    if choices.dry_run && !choices.keep_crds && !objects.is_empty() {
+        cx.ui
+            .note(&format!("with their definitions go {}", count(&objects)));
+    } else if !choices.keep_crds && !objects.is_empty() && !choices.yes {
         let question = format!(
             "delete the custom resource definitions and with them {}",
             count(&objects)
@@ -58,6 +65,7 @@ pub(crate) async fn run(choices: &Choices, cluster: &Cluster, cx: &Context) -> R
         progress: Progress::spinner(cx.ui),
         deadline: Instant::now() + choices.timeout,
         namespace: &choices.namespace,
+        dry_run: choices.dry_run,
     };
     let removed = removal.run(&objects, choices.keep_crds).await?;
     drop(removal);
@@ -131,16 +139,14 @@ async fn refuse_foreign(cluster: &Cluster, namespace: &str) -> Result<(), Failur
 /// Lists the objects of all six kinds; a kind that is not there has none.
 async fn custom_objects(cluster: &Cluster) -> Result<Vec<CustomObject>, Failure> {
     let mut objects = Vec::new();
-    for definition in crds::definitions() {
-        let names = &definition.spec.names;
-        let version = &definition.spec.versions[0].name;
-        let gvk = GroupVersionKind::gvk(&definition.spec.group, version, &names.kind);
-        let resource = ApiResource::from_gvk_with_plural(&gvk, &names.plural);
+    for kind in crds::KINDS {
+        let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.name);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
         let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
         let list = match api.list_metadata(&ListParams::default()).await {
             Ok(list) => list,
             Err(kube::Error::Api(status)) if status.code == 404 => continue,
-            Err(error) => return Err(cluster.failed(&format!("list {}", names.plural), error)),
+            Err(error) => return Err(cluster.failed(&format!("list {}", kind.plural), error)),
         };
         objects.extend(list.items.into_iter().map(|found| CustomObject {
             resource: resource.clone(),
@@ -158,6 +164,7 @@ struct Removal<'a> {
     progress: Progress,
     deadline: Instant,
     namespace: &'a str,
+    dry_run: bool,
 }
 
 impl Removal<'_> {
@@ -261,16 +268,18 @@ impl Removal<'_> {
     async fn order(&self, manifest: &Manifest, wait: bool) -> Result<Option<String>, Failure> {
         let shown = manifest.shown();
         self.doing(&format!("deleting {shown}"));
-        let parameters = if wait {
+        let mut parameters = if wait {
             DeleteParams::foreground()
         } else {
             DeleteParams::default()
         };
+        parameters.dry_run = self.dry_run;
         match api_of(self.client(), manifest)
             .delete(manifest.name(), &parameters)
             .await
         {
             Ok(answer) => {
+                let wait = wait && !self.dry_run;
                 let uid = answer.left().and_then(|left| left.metadata.uid).filter(|_| wait);
                 Ok(Some(uid.unwrap_or_default()))
             }
@@ -299,7 +308,8 @@ impl Removal<'_> {
                 Err(_) => return Err(self.stuck(&api, manifest).await),
             }
         }
-        self.cx.ui.data(&format!("{shown} deleted\n"))
+        let suffix = if self.dry_run { " (server dry run)" } else { "" };
+        self.cx.ui.data(&format!("{shown} deleted{suffix}\n"))
     }
 
     /// Says what keeps an object from going away.
@@ -355,6 +365,10 @@ impl Removal<'_> {
             self.cluster
                 .failed(&format!("patch {}/{}", resource.plural, object.name), error)
         };
+        let parameters = PatchParams {
+            dry_run: self.dry_run,
+            ..PatchParams::default()
+        };
         // Whoever writes the object in between makes the patch fail, not overwrite: then it is read again.
         loop {
             let Some(found) = api.get_metadata_opt(&object.name).await.map_err(failed)? else {
@@ -373,7 +387,7 @@ impl Removal<'_> {
                 "finalizers": kept,
             } });
             match api
-                .patch_metadata(&object.name, &PatchParams::default(), &Patch::Merge(&patch))
+                .patch_metadata(&object.name, &parameters, &Patch::Merge(&patch))
                 .await
             {
                 Ok(_) => return Ok(()),
@@ -399,16 +413,20 @@ impl Removal<'_> {
             ));
             return Ok(false);
         }
-        let pods: Api<k8s_openapi::api::core::v1::Pod> =
-            Api::namespaced(self.client().clone(), manifest.name());
+        let pods: Api<Pod> = Api::namespaced(self.client().clone(), manifest.name());
         let left = pods
             .list_metadata(&ListParams::default())
             .await
             .map_err(|error| self.cluster.failed("list pods", error))?;
+        // In a dry run the pods of our Deployments are still there.
+        let ours = |pod: &&PartialObjectMeta<Pod>| {
+            let app = pod.labels().get("app").map(String::as_str);
+            self.dry_run && [Some(names::OPERATOR), Some(names::ADAPTER)].contains(&app)
+        };
         let others: Vec<String> = left
             .items
             .iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none() && !ours(pod))
             .map(ResourceExt::name_any)
             .collect();
         if let Some(first) = others.first() {

@@ -2,18 +2,40 @@
 //!
 //! The schemas are those of the custom resource definitions, so nothing is said twice.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use engine::diagnostic::{Diagnostic, FieldPath};
 use serde_json::Value;
 
 use super::tree::{Content, Node};
 
-/// The schemas of all our kinds.
+/// The schemas of all our kinds, each made when the first object of its kind is checked: making one takes longer than
+/// checking many objects.
 #[derive(Debug)]
 pub(crate) struct Schemas {
-    kinds: BTreeMap<(String, String), Value>,
+    kinds: Vec<Known>,
+}
+
+/// One of our kinds.
+#[derive(Debug)]
+struct Known {
+    api_version: String,
+    kind: &'static crds::Kind,
+    schema: OnceLock<Value>,
+}
+
+impl Known {
+    fn schema(&self) -> &Value {
+        self.schema.get_or_init(|| {
+            let versions = self.kind.definition().spec.versions;
+            let schema = versions
+                .into_iter()
+                .find_map(|version| version.schema?.open_api_v3_schema);
+            schema.map_or(Value::Null, |schema| {
+                serde_json::to_value(schema).unwrap_or_default()
+            })
+        })
+    }
 }
 
 /// Fields of `metadata`. Upstream: apimachinery `ObjectMeta`.
@@ -36,34 +58,26 @@ const METADATA_FIELDS: &[&str] = &[
 ];
 
 impl Schemas {
-    /// The schemas; making them takes longer than checking an object, so it is done once.
+    /// The schemas that this process has made.
     pub(crate) fn shared() -> &'static Self {
-        static SHARED: LazyLock<Schemas> = LazyLock::new(Schemas::load);
+        static SHARED: LazyLock<Schemas> = LazyLock::new(|| Schemas {
+            kinds: crds::KINDS
+                .iter()
+                .map(|kind| Known {
+                    api_version: kind.api_version(),
+                    kind,
+                    schema: OnceLock::new(),
+                })
+                .collect(),
+        });
         &SHARED
-    }
-
-    /// Takes the schemas out of the definitions.
-    fn load() -> Self {
-        let mut kinds = BTreeMap::new();
-        for definition in crds::definitions() {
-            for version in &definition.spec.versions {
-                let api_version = format!("{}/{}", definition.spec.group, version.name);
-                let schema = version
-                    .schema
-                    .as_ref()
-                    .and_then(|s| s.open_api_v3_schema.as_ref());
-                let schema = schema.map_or(Value::Null, |s| serde_json::to_value(s).unwrap_or_default());
-                kinds.insert((api_version, definition.spec.names.kind.clone()), schema);
-            }
-        }
-        Self { kinds }
     }
 
     /// Every kind with the API version it lives in.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
         self.kinds
-            .keys()
-            .map(|(api_version, kind)| (api_version.as_str(), kind.as_str()))
+            .iter()
+            .map(|known| (known.api_version.as_str(), known.kind.name))
     }
 
     /// Whether the pair is one of ours.
@@ -75,9 +89,11 @@ impl Schemas {
     pub(crate) fn check(&self, api_version: &str, kind: &str, object: &Node) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         let root = FieldPath::root();
-        let Some(schema) = self.kinds.get(&(api_version.to_owned(), kind.to_owned())) else {
+        let of_kind = |known: &&Known| (known.api_version.as_str(), known.kind.name) == (api_version, kind);
+        let Some(known) = self.kinds.iter().find(of_kind) else {
             return found;
         };
+        let schema = known.schema();
         if let Content::Map(entries) = &object.content {
             let known = ["apiVersion", "kind", "metadata", "spec", "status"];
             for entry in entries

@@ -12,7 +12,8 @@ use k8s_openapi::api::autoscaling::v2::{
     HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus,
 };
 use kube::ResourceExt;
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::Value;
 
 /// Name of the HPA that belongs to an object.
 ///
@@ -42,9 +43,35 @@ pub(crate) fn target_resource(object: &ScaledObject) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &target.kind))
 }
 
-/// Replicas that a target should have. The API server leaves a zero out.
-pub(crate) fn replicas(scale: &Scale) -> i32 {
-    scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0)
+/// Replicas of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replicas {
+    /// How many it should have.
+    pub(crate) wanted: i32,
+    /// How many are ready, where the target tells.
+    pub(super) ready: Option<i32>,
+}
+
+impl Replicas {
+    /// By its `/scale`, which does not tell what is ready. The API server leaves a zero out.
+    pub(crate) fn of_scale(scale: &Scale) -> Self {
+        Self {
+            wanted: scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0),
+            ready: None,
+        }
+    }
+
+    /// By a workload of `apps` itself: one replica is wanted where it does not say, and a zero is left out of a status.
+    pub(super) fn of_workload(object: &DynamicObject) -> Self {
+        let number = |pointer: &str| {
+            let number = object.data.pointer(pointer).and_then(Value::as_i64);
+            number.and_then(|number| i32::try_from(number).ok())
+        };
+        Self {
+            wanted: number("/spec/replicas").unwrap_or(1),
+            ready: Some(number("/status/readyReplicas").unwrap_or(0)),
+        }
+    }
 }
 
 /// The report of an object that is not one.
@@ -62,7 +89,7 @@ pub(super) fn unreadable(namespace: &str, name: &str, error: &serde_json::Error)
 pub(super) fn report(
     object: &ScaledObject,
     hpa: Option<&HorizontalPodAutoscaler>,
-    scale: Option<&Scale>,
+    replicas: Option<Replicas>,
 ) -> ObjectReport {
     let target = TargetRef::of(object);
     let status = object.status.clone().unwrap_or_default();
@@ -77,8 +104,8 @@ pub(super) fn report(
         generation: object.metadata.generation.unwrap_or_default(),
         target: format!("{target} {}", target.name),
         replicas: ReplicasReport {
-            current: scale.map(replicas),
-            ready: None,
+            current: replicas.map(|replicas| replicas.wanted),
+            ready: replicas.and_then(|replicas| replicas.ready),
             min: object.spec.min_replica_count.unwrap_or_default(),
             max: object.spec.max_replica_count.unwrap_or(DEFAULT_MAX_REPLICAS),
             idle: object.spec.idle_replica_count,
@@ -271,7 +298,7 @@ fn sentence(condition: &Condition) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -335,6 +362,27 @@ mod tests {
         assert_eq!(told, want);
         let hpa = report.hpa.expect("there is one");
         assert_eq!((hpa.exists, hpa.current, hpa.desired), (true, Some(0), Some(4)));
+    }
+
+    #[test]
+    fn a_workload_tells_what_is_ready() {
+        let check = |object: Value, wanted: i32, ready: i32| {
+            let object = serde_json::from_value(object).expect("is an object");
+            let replicas = Replicas::of_workload(&object);
+            assert_eq!((replicas.wanted, replicas.ready), (wanted, Some(ready)));
+        };
+        let status = json!({"readyReplicas": 2});
+        check(
+            json!({"metadata": {}, "spec": {"replicas": 3}, "status": status}),
+            3,
+            2,
+        );
+        check(
+            json!({"metadata": {}, "spec": {"replicas": 0}, "status": {}}),
+            0,
+            0,
+        );
+        check(json!({"metadata": {}, "spec": {}}), 1, 0);
     }
 
     #[test]

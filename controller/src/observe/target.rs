@@ -143,6 +143,25 @@ impl Targets {
         }
     }
 
+    /// How many replicas are ready, of a workload that tells. For people: what cannot be read is left out.
+    pub(crate) async fn ready(
+        &self,
+        gvkr: &GroupVersionKindResource,
+        namespace: &str,
+        name: &str,
+    ) -> Option<i32> {
+        if gvkr.group != "apps" {
+            return None;
+        }
+        let found = self.api(gvkr, namespace).get(name).await.ok()?;
+        // A zero is left out of a status.
+        let ready = found
+            .data
+            .pointer("/status/readyReplicas")
+            .map_or(Some(0), serde_json::Value::as_i64);
+        ready.and_then(|ready| i32::try_from(ready).ok())
+    }
+
     /// Resolves a reference and reads its `/scale`.
     pub(crate) async fn find(
         &self,

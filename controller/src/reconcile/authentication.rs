@@ -89,6 +89,7 @@ where
                 (words.added, format!("New {} configured", words.kind))
             };
             operator.is_news(key, &object);
+            operator.complaints.settle(key, words.kind);
             operator.events.emit(
                 &object.object_ref(&()),
                 Event::emitted(EventType::Normal, reason, note),
@@ -98,7 +99,15 @@ where
         Err(error) if code(&error) == Some(404) => Verdict::Done,
         Err(error) if code(&error) == Some(409) => Verdict::Again(EAGER),
         Err(error) => {
-            tracing::warn!(namespace = key.namespace, name = seen.name_any(), error = %refused(error), "cannot write the authentication");
+            let error = refused(error).to_string();
+            if operator.complaints.is_news(key, words.kind, &error) {
+                tracing::warn!(
+                    namespace = key.namespace,
+                    name = seen.name_any(),
+                    error,
+                    "cannot write the authentication"
+                );
+            }
             Verdict::Again(PATIENT)
         }
     }

@@ -18,6 +18,8 @@ use super::{PATIENT, Verdict};
 use crate::execute::{code, refused};
 use crate::operator::Operator;
 
+/// What complaints are about.
+const ANSWER: &str = "answer";
 /// What a CloudEventSource and a ClusterCloudEventSource are told.
 const SOURCE_NOT_YET: &str = "CloudEvents are not in this version yet: none is sent";
 
@@ -27,7 +29,7 @@ pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Ver
     let object = match api.get_opt(&key.name).await {
         Ok(Some(object)) => object,
         Ok(None) => return Verdict::Done,
-        Err(error) => return later(key, error),
+        Err(error) => return later(operator, key, error),
     };
     operator.metrics.job_failed(&key.namespace, &key.name);
     let current = serde_json::to_value(&object.status).unwrap_or(Value::Null);
@@ -59,9 +61,10 @@ pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Ver
             }
         };
         if let Err(error) = written {
-            return later(key, error);
+            return later(operator, key, error);
         }
     }
+    operator.complaints.settle(key, ANSWER);
     tracing::warn!(namespace = key.namespace, name = key.name, "{JOB_NOT_YET}");
     Verdict::Done
 }
@@ -109,17 +112,26 @@ where
     match operator.writer.patch_status(api, &key.name, &patch).await {
         Ok(_) => {}
         Err(error) if code(&error) == Some(404) => return Verdict::Done,
-        Err(error) => return later(key, error),
+        Err(error) => return later(operator, key, error),
     }
     operator.events.emit(
         &regarding,
         Event::emitted(EventType::Warning, reason::SCALER_INFO, SOURCE_NOT_YET),
     );
+    operator.complaints.settle(key, ANSWER);
     tracing::warn!(namespace = key.namespace, name = key.name, "{SOURCE_NOT_YET}");
     Verdict::Done
 }
 
-fn later(key: &ObjectKey, error: kube::Error) -> Verdict {
-    tracing::warn!(namespace = key.namespace, name = key.name, error = %refused(error), "cannot answer the object");
+fn later(operator: &Operator, key: &ObjectKey, error: kube::Error) -> Verdict {
+    let error = refused(error).to_string();
+    if operator.complaints.is_news(key, ANSWER, &error) {
+        tracing::warn!(
+            namespace = key.namespace,
+            name = key.name,
+            error,
+            "cannot answer the object"
+        );
+    }
     Verdict::Again(PATIENT)
 }

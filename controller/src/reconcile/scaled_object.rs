@@ -21,6 +21,10 @@ use crate::live::Live;
 use crate::observe::target::{Target as Found, TargetError, replicas};
 use crate::operator::Operator;
 
+/// What complaints are about: looking at the cluster, and what came of it.
+const OBSERVE: &str = "observe";
+const RECONCILE: &str = "reconcile";
+
 /// Reconciles one ScaledObject.
 pub(super) async fn reconcile(operator: &Arc<Operator>, key: &ObjectKey) -> Verdict {
     let Some(guarded) = operator.caches.scaled_objects.get(key) else {
@@ -40,10 +44,13 @@ pub(super) async fn reconcile(operator: &Arc<Operator>, key: &ObjectKey) -> Verd
     let (seen, scale) = match observe(operator, &live, &object, &phase).await {
         Ok(seen) => seen,
         Err(failure) => {
-            tracing::warn!(namespace = key.namespace, name = key.name, error = %failure, "cannot look at the world");
+            if operator.complaints.is_news(key, OBSERVE, &failure.to_string()) {
+                tracing::warn!(namespace = key.namespace, name = key.name, error = %failure, "cannot look at the world");
+            }
             return Verdict::Again(EAGER);
         }
     };
+    operator.complaints.settle(key, OBSERVE);
     let plan = reconcile::plan(&object, &seen);
     live.planned(&plan);
     record(operator, key, &phase, &plan.outcome);
@@ -72,7 +79,11 @@ fn record(operator: &Operator, key: &ObjectKey, phase: &Phase, outcome: &Outcome
         .paused(&key.namespace, &key.name, matches!(phase, Phase::Paused(_)));
     if let Outcome::Failed(message) = outcome {
         operator.metrics.object_failed(&key.namespace, &key.name);
-        tracing::warn!(namespace = key.namespace, name = key.name, "{message}");
+        if operator.complaints.is_news(key, RECONCILE, message) {
+            tracing::warn!(namespace = key.namespace, name = key.name, "{message}");
+        }
+    } else if operator.complaints.settle(key, RECONCILE) {
+        tracing::info!(namespace = key.namespace, name = key.name, "reconciled again");
     }
 }
 

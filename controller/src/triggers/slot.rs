@@ -65,10 +65,8 @@ impl Slot {
         let built = Arc::new(built);
         let mut versions = self.versions();
         let former = std::mem::replace(&mut versions.current, Arc::clone(&built));
-        if elsewhere {
-            if std::mem::take(&mut versions.works) {
-                versions.former = Some(former);
-            }
+        if elsewhere && std::mem::take(&mut versions.works) {
+            versions.former = Some(former);
         }
         built
     }

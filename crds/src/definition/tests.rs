@@ -38,6 +38,20 @@ fn definition(kind: &str) -> CustomResourceDefinition {
         .unwrap()
 }
 
+#[test]
+fn kinds_are_named_as_their_definitions_are() {
+    for (kind, definition) in KINDS.iter().zip(&*DEFINITIONS) {
+        let (spec, names) = (&definition.spec, &definition.spec.names);
+        let [version] = &spec.versions[..] else {
+            panic!("one version");
+        };
+        assert_eq!(
+            (kind.group, kind.version, kind.name, kind.plural),
+            (&*spec.group, &*version.name, &*names.kind, &*names.plural)
+        );
+    }
+}
+
 fn root(definition: &CustomResourceDefinition) -> &JSONSchemaProps {
     definition.spec.versions[0]
         .schema

@@ -179,7 +179,7 @@ fn a_cooldown_is_waited_for() {
 #[test]
 fn nothing_is_scaled_in_blindly() {
     let failed = redis(0, Err("connection refused"));
-    check(&json!({}), 3, &[failed.clone()], "Hold", &[], 3);
+    check(&json!({}), 3, std::slice::from_ref(&failed), "Hold", &[], 3);
     let two =
         json!({"/spec/triggers": [{"type": "redis", "metadata": {}}, {"type": "redis", "metadata": {}}]});
     check(&two, 3, &[failed.clone(), redis(1, Ok(5.0))], "Hold", &[], 3);

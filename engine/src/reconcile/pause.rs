@@ -25,6 +25,7 @@ pub(super) fn plan(object: &ScaledObject, seen: &Seen, pause: Pause) -> Plan {
         actions.push(Action::Emit(Event::paused()));
     }
     push_stop(&mut actions, seen);
+    // DEVIATION: upstream deletes an HPA of the recorded name whoever owns it; here one that is not ours is left.
     actions.extend(delete_own_hpas(object, seen));
     let mut status = StatusPatch {
         paused_replicas: Some(pause.replicas().into()),

@@ -129,10 +129,10 @@ impl Source for Redis {
     }
 
     fn describe(answer: &Answer) -> String {
-        match answer {
-            Answer::Length(length) => length.to_string(),
-            other => format!("{other:?}"),
+        if let Answer::Length(length) = answer {
+            return length.to_string();
         }
+        format!("{answer:?}")
     }
 
     async fn open(key: &Server, connect: &Connect) -> Result<Self, ScalerError> {

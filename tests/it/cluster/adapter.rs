@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use super::scaling::condition_is;
 use crate::scenario::{DEADLINE, deployment, scaled_object};
 
-const API: &str = "/apis/external.metrics.k8s.io/v1beta1";
+/// Where the adapter serves its API.
+pub(crate) const API: &str = "/apis/external.metrics.k8s.io/v1beta1";
 
 /// A ScaledObject with one metric whose value is 7.
 async fn metric(ns: &Namespace, source: &Source) -> Result<String> {

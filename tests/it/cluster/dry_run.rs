@@ -1,6 +1,6 @@
 //! `kubectl keda dry-run`: says what the adapter serves, writes nothing, and lets nobody at a source who could not use it anyhow.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::bed::Bed;
@@ -205,7 +205,7 @@ fn in_cluster(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn run(kubeconfig: &PathBuf, args: &[String]) -> Result<Ran> {
+fn run(kubeconfig: &Path, args: &[String]) -> Result<Ran> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     cli(kubeconfig, &args)
 }
@@ -321,7 +321,7 @@ pub(crate) async fn drafts_need_the_right_to_create() -> Result<()> {
 }
 
 /// Waits for an answer that fits: the controller believes what it knows of a caller's rights for some seconds.
-async fn allowed(kubeconfig: &PathBuf, args: &[String], fits: impl Fn(&Value) -> bool) -> Result<Value> {
+async fn allowed(kubeconfig: &Path, args: &[String], fits: impl Fn(&Value) -> bool) -> Result<Value> {
     wait_for("the rights to count", DEADLINE, || async {
         let told = run(kubeconfig, args)
             .and_then(|ran| report(&ran))

@@ -124,11 +124,11 @@ async fn web(node: &Node, namespace: &Namespace, trigger: &Value) -> Result<Stri
     Ok(address.context("the Service has no address")?.to_owned())
 }
 
-fn scaled_object(name: &str, spec: &Value) -> Value {
+pub(super) fn scaled_object(name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": { "name": name }, "spec": spec })
 }
 
-fn deployment(node: &Node, name: &str, replicas: u32) -> Value {
+pub(super) fn deployment(node: &Node, name: &str, replicas: u32) -> Value {
     let container = json!({
         "name": "web",
         "image": node.image("workload"),
@@ -153,7 +153,7 @@ fn deployment(node: &Node, name: &str, replicas: u32) -> Value {
 }
 
 /// Waits until the Deployment wants, and has ready, as many replicas as `right` says.
-async fn replicas(namespace: &Namespace, what: &str, right: fn(i64) -> bool) -> Result<()> {
+pub(super) async fn replicas(namespace: &Namespace, what: &str, right: fn(i64) -> bool) -> Result<()> {
     wait_for(what, DEADLINE, async || {
         let object = web_deployment(namespace).await?;
         let ready = object
@@ -175,7 +175,7 @@ async fn web_deployment(namespace: &Namespace) -> Look<Value> {
     object.map_err(|error| format!("{error:#}"))
 }
 
-fn wanted(deployment: &Value) -> i64 {
+pub(super) fn wanted(deployment: &Value) -> i64 {
     deployment
         .pointer("/spec/replicas")
         .and_then(Value::as_i64)

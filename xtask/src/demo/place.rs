@@ -117,8 +117,13 @@ impl Place {
             .map_or("", |image| image.reference.as_str())
     }
 
-    /// `kubectl keda install --wait`, its progress on this terminal.
+    /// `kubectl keda install --wait`, its progress on this terminal. An installation that is there already is the user's
+    /// and is used as it is.
     pub(crate) fn install(&self) -> anyhow::Result<()> {
+        if !self.ours {
+            eprintln!("the cluster has an installation already, which is used as it is");
+            return Ok(());
+        }
         let mut command = self.keda();
         command.args([
             "install",
@@ -156,14 +161,11 @@ impl Place {
         if let Some(bed) = self.bed.take() {
             return bed.down();
         }
-        self.run(&[
-            "delete",
-            "namespace",
-            scenario::NAMESPACE,
-            "--ignore-not-found",
-            "--timeout=120s",
-        ])?;
+        let delete = ["delete", "namespace", scenario::NAMESPACE, "--ignore-not-found"];
         if self.ours {
+            // No namespace goes away while an APIService is dead, and a demo that failed may leave one: the wait comes
+            // after the uninstallation.
+            self.run(&[&delete[..], &["--wait=false"]].concat())?;
             let status = self
                 .keda()
                 .args(["uninstall", "--yes"])
@@ -173,7 +175,7 @@ impl Place {
                 bail!("`kubectl keda uninstall` ended with {status}");
             }
         }
-        Ok(())
+        self.run(&[&delete[..], &["--timeout=120s"]].concat())
     }
 
     /// What to look at after a failure, with what the cluster says.
@@ -192,24 +194,34 @@ impl Place {
         text
     }
 
-    /// Commands to try on the cluster that stays up.
+    /// Commands to try on the cluster that stays up, and those that end it.
     pub(crate) fn what_next(&self) -> String {
-        let first = match &self.bed {
-            Some(bed) => format!("export KUBECONFIG={}\n", bed.kubeconfig().display()),
+        // Behind the command: kubectl takes no flag before a plugin's name.
+        let context = match &self.context {
+            Some(context) => format!(" --context {context}"),
             None => String::new(),
         };
-        let end = if self.bed.is_some() {
-            "cargo xtask cluster down"
+        let namespace = scenario::NAMESPACE;
+        let mut commands = vec![format!("export PATH={}:$PATH", shown(&test::binaries()))];
+        commands.extend(
+            self.bed
+                .iter()
+                .map(|bed| format!("export KUBECONFIG={}", bed.kubeconfig().display())),
+        );
+        commands.extend([
+            format!("kubectl keda status --all-namespaces{context}"),
+            format!("kubectl keda explain so/worker --namespace {namespace}{context}"),
+            format!("kubectl annotate scaledobject/worker autoscaling.keda.sh/paused=true --namespace {namespace}{context}"),
+        ]);
+        if let Some(bed) = &self.bed {
+            commands.push(format!("cargo xtask cluster down --name {}", bed.name()));
         } else {
-            "kubectl keda uninstall"
-        };
-        format!(
-            "\nIt stays up. Try next:\n\n{first}export PATH={}:$PATH\n\
-             kubectl keda status --all-namespaces\nkubectl keda explain so/worker --namespace {ns}\n\
-             kubectl annotate scaledobject/worker autoscaling.keda.sh/paused=true --namespace {ns}\n{end}\n",
-            shown(&test::binaries()),
-            ns = scenario::NAMESPACE,
-        )
+            commands.push(format!("kubectl delete namespace {namespace}{context}"));
+        }
+        if self.bed.is_none() && self.ours {
+            commands.push(format!("kubectl keda uninstall{context}"));
+        }
+        format!("\nIt stays up. Try next:\n\n{}\n", commands.join("\n"))
     }
 
     fn keda(&self) -> Command {

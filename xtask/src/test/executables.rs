@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::cluster;
+use crate::lint::cargo_command;
 
 /// The crate and the target of the integration tests.
 const INTEGRATION: (&str, &str) = ("tests", "it");
@@ -47,7 +48,7 @@ impl Executables {
     /// Builds binaries and tests of every crate. One selection of packages for all of them: Cargo unifies features over what is
     /// selected, so another one would compile dependencies again.
     pub(super) fn build() -> anyhow::Result<Self> {
-        let mut cargo = Command::new("cargo")
+        let mut cargo = cargo_command()
             .args(["build", "--profile", "bed", "--workspace", "--bins", "--tests"])
             .args(["--message-format", "json-render-diagnostics"])
             .stdout(Stdio::piped())

@@ -1,44 +1,36 @@
-//! The tier on a real node: the tests of the test bed, those of `tests/it/node`, the demo as a user runs it, and the demo when its adapter is taken away.
+//! The tier on a real node: the tests of the test bed, those of `tests/it/node`, and the demo as a user runs it: on a
+//! cluster of its own, on a cluster of the user's, and when its adapter is taken away.
 
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 
 use super::TestArgs;
 use super::executables::Executables;
+use super::foreign::{CONTEXT, Foreign};
 use super::tally::{Counts, Tier};
+use crate::images::{self, Image};
 use crate::steps::Steps;
-use crate::{cluster, go, images};
-
-/// One run of the demo, and how it must end.
-struct Run {
-    what: &'static str,
-    args: &'static [&'static str],
-    succeeds: bool,
-}
+use crate::{cluster, go};
 
 /// This program, by a name that outlives its file: building the workspace replaces the file that runs.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-const RUNS: &[Run] = &[
-    Run {
-        what: "the demo shows 0 → 1 → N → 0",
-        args: &["--svg", "target/demo/test.svg"],
-        succeeds: true,
-    },
-    Run {
-        what: "the demo fails when the adapter is stopped under it",
-        args: &[
-            "--stop-adapter",
-            "--phase-timeout",
-            "45",
-            "--svg",
-            "target/demo/stopped.svg",
-        ],
-        succeeds: false,
-    },
+/// The demo on a cluster of its own.
+const OWN: &[&str] = &["--svg", "target/demo/test.svg"];
+/// The demo on a cluster that holds the images already.
+const FOREIGN: &[&str] = &[
+    "--context",
+    CONTEXT,
+    "--images-loaded",
+    "--svg",
+    "target/demo/foreign.svg",
 ];
+/// Takes the adapter away before the jobs come.
+const STOPPED: &[&str] = &["--stop-adapter", "--phase-timeout", "45"];
+/// What a demo without an adapter must end with: the HPA has no metric to scale by.
+const NOT_SEEN: &str = "not seen within 45 s: 1 → N, the HPA's scaling";
 
 /// Where the tests find the images, and how they are named.
 fn images_environment() -> [(&'static str, OsString); 3] {
@@ -53,21 +45,68 @@ fn images_environment() -> [(&'static str, OsString); 3] {
 pub(crate) fn run(args: &TestArgs, tests: &Executables, steps: &Steps) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
     (counts.passed, counts.failed) = steps.run("the test bed itself", go::test_bed)?;
-    steps.run("images", || {
+    let images = steps.run("images", || {
         images::build(&super::binaries(), images::LOCAL_REGISTRY)
     })?;
     counts += super::integration(Tier::Node, args, tests, &images_environment())?;
-    for run in RUNS {
-        let result = steps.run(run.what, || {
-            let status = Command::new(THIS_PROGRAM)
-                .arg("demo")
-                .args(run.args)
-                .status()
-                .context("cannot run the demo")?;
-            anyhow::ensure!(status.success() == run.succeeds, "the demo ended with {status}");
-            Ok(())
-        });
-        counts += Counts::of(&result);
-    }
+    demos(&images, steps, &mut counts);
     Ok(counts)
+}
+
+/// Runs the demos. The one that must fail comes last on the cluster of the user's: it must leave nothing there, either.
+fn demos(images: &[Image], steps: &Steps, counts: &mut Counts) {
+    let mut count = |what: &str, test: &dyn Fn() -> anyhow::Result<()>| match steps.run(what, test) {
+        Ok(()) => counts.passed += 1,
+        Err(error) => {
+            eprintln!("{error:#}");
+            counts.failed += 1;
+        }
+    };
+    count("the demo shows 0 → 1 → N → 0", &|| {
+        succeeds(Command::new(THIS_PROGRAM).arg("demo").args(OWN))
+    });
+    let foreign = match steps.run("a cluster as a user has it", || Foreign::start(images)) {
+        Ok(foreign) => foreign,
+        Err(error) => return count("the demo with `--context`", &|| bail!("{error:#}")),
+    };
+    let on_foreign = || {
+        let mut command = foreign.command(THIS_PROGRAM)?;
+        command.arg("demo").args(FOREIGN);
+        anyhow::Ok(command)
+    };
+    count(
+        "the demo shows the same on a user's cluster and leaves nothing",
+        &|| {
+            succeeds(&mut on_foreign()?)?;
+            foreign.check_clean()
+        },
+    );
+    count(
+        "the demo fails when the adapter is stopped under it, and leaves nothing",
+        &|| {
+            fails(on_foreign()?.args(STOPPED), NOT_SEEN)?;
+            foreign.check_clean()
+        },
+    );
+    if let Err(error) = steps.run("stop the cluster", || foreign.down()) {
+        count("the cluster stops", &|| bail!("{error:#}"));
+    }
+}
+
+fn succeeds(demo: &mut Command) -> anyhow::Result<()> {
+    let status = demo.status().context("cannot run the demo")?;
+    ensure!(status.success(), "the demo ended with {status}");
+    Ok(())
+}
+
+/// Fails unless the demo does, for the reason given.
+fn fails(demo: &mut Command, reason: &str) -> anyhow::Result<()> {
+    let output = demo.output().context("cannot run the demo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success(), "the demo succeeded: {said}");
+    ensure!(
+        said.contains(reason),
+        "the demo failed for another reason: {said}"
+    );
+    Ok(())
 }

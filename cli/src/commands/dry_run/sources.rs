@@ -169,7 +169,7 @@ impl Sources {
     /// Counts the replicas that the target has.
     async fn count(&self, targets: &Api<DynamicObject>, plural: &str, name: &str, seen: &mut Seen) {
         match self.heard(targets.get_scale(name).await) {
-            Ok(scale) => seen.world.replicas = Some(api::replicas(&scale)),
+            Ok(scale) => seen.world.replicas = Some(api::Replicas::of_scale(&scale).wanted),
             // A target that is not there yet has none to count.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => seen.notes.push(match &self.cluster {

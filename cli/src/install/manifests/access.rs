@@ -31,12 +31,14 @@ pub(super) fn objects(options: &Options) -> Vec<Manifest> {
     )));
     objects.push(Manifest::new(cluster_role(names::OPERATOR, operator())));
     objects.push(Manifest::new(cluster_role(names::DEBUG, debug())));
+    objects.push(Manifest::new(cluster_role(names::DEBUGGER, debugger())));
     objects.push(Manifest::new(role(names::OPERATOR, operator_here(), options)));
     objects.push(Manifest::new(role(
         names::ADAPTER_ACCOUNT,
         adapter_here(),
         options,
     )));
+    objects.push(Manifest::new(role(names::DEBUGGER, debugger_here(), options)));
     objects.extend(bindings(options));
     objects
 }
@@ -199,6 +201,39 @@ fn metrics_reader() -> Vec<PolicyRule> {
 /// right to `create serviceaccounts/token` for this account.
 fn debug() -> Vec<PolicyRule> {
     vec![rule(&[KEDA], &["*"], &["get"])]
+}
+
+/// What `status`, `explain` and `version` read in the whole cluster.
+fn debugger() -> Vec<PolicyRule> {
+    let read = ["get", "list", "watch"];
+    vec![
+        rule(&[KEDA], &["*"], &read),
+        rule(&["*"], &["*/scale"], &["get"]),
+        rule(&["apps"], &["deployments", "statefulsets"], &["get", "list"]),
+        rule(&["autoscaling"], &["horizontalpodautoscalers"], &["get", "list"]),
+        rule(&["", "events.k8s.io"], &["events"], &["get", "list"]),
+        PolicyRule {
+            resource_names: Some(vec![names::API_SERVICE.to_owned()]),
+            ..rule(&["apiregistration.k8s.io"], &["apiservices"], &["get"])
+        },
+    ]
+}
+
+/// The way to the debug API: the leader's name, a forwarded port, a token that is worth nothing elsewhere.
+fn debugger_here() -> Vec<PolicyRule> {
+    vec![
+        PolicyRule {
+            resource_names: Some(vec![names::LEASE.to_owned()]),
+            ..rule(&["coordination.k8s.io"], &["leases"], &["get"])
+        },
+        rule(&[""], &["pods"], &["get", "list"]),
+        // A port is forwarded over a WebSocket, which is a `get` at first sight.
+        rule(&[""], &["pods/portforward"], &["get", "create"]),
+        PolicyRule {
+            resource_names: Some(vec![names::DEBUG.to_owned()]),
+            ..rule(&[""], &["serviceaccounts/token"], &["create"])
+        },
+    ]
 }
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> PolicyRule {
