@@ -17,7 +17,7 @@ pub(crate) fn start(args: &Args) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // Libraries say at `info` what only their developers need; failed requests are told where their meaning is known.
         EnvFilter::new(format!(
-            "warn,kube_client=off,keda_controller={0},scalers={0},engine={0},rpc={0}",
+            "warn,async_nats=off,kube_client=off,lapin=off,keda_controller={0},scalers={0},engine={0},rpc={0}",
             level(&args.zap_log_level)
         ))
     });

@@ -354,6 +354,8 @@ fn upstream_name(type_: &str) -> String {
     match type_ {
         "cpu" | "memory" => "cpuMemoryScaler".to_owned(),
         "metrics-api" => "metricsAPIScaler".to_owned(),
+        "mysql" => "mySQLScaler".to_owned(),
+        "postgresql" => "postgreSQLScaler".to_owned(),
         "external-push" => "externalPushScaler".to_owned(),
         "redis" | "redis-cluster" | "redis-sentinel" => "redisScaler".to_owned(),
         "redis-streams" | "redis-cluster-streams" | "redis-sentinel-streams" => {

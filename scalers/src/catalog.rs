@@ -2,9 +2,14 @@
 
 mod cron;
 mod external;
+mod kafka;
 mod kubernetes_workload;
 mod metrics_api;
+mod mysql;
+mod nats_jetstream;
+mod postgresql;
 mod prometheus;
+mod rabbitmq;
 mod redis;
 mod redis_streams;
 mod resource;
@@ -16,14 +21,20 @@ use crate::scaler::ScalerType;
 
 /// Every scaler, sorted by name. The order shows in `kubectl keda scalers` and in the index of the documentation.
 pub const SCALERS: &[&ScalerType] = &[
+    &kafka::APACHE_KAFKA,
     &resource::CPU,
     &cron::CRON,
     &external::EXTERNAL,
     &external::EXTERNAL_PUSH,
+    &kafka::KAFKA,
     &kubernetes_workload::KUBERNETES_WORKLOAD,
     &resource::MEMORY,
     &metrics_api::METRICS_API,
+    &mysql::MYSQL,
+    &nats_jetstream::NATS_JETSTREAM,
+    &postgresql::POSTGRESQL,
     &prometheus::PROMETHEUS,
+    &rabbitmq::RABBITMQ,
     &redis::REDIS,
     &redis::REDIS_CLUSTER,
     &redis_streams::REDIS_CLUSTER_STREAMS,
@@ -35,7 +46,6 @@ pub const SCALERS: &[&ScalerType] = &[
 /// Types of KEDA that this version does not have, so that nobody takes their names for slips.
 const LATER: &[&str] = &[
     "activemq",
-    "apache-kafka",
     "arangodb",
     "artemis-queue",
     "aws-cloudwatch",
@@ -72,23 +82,18 @@ const LATER: &[&str] = &[
     "huawei-cloudeye",
     "ibmmq",
     "influxdb",
-    "kafka",
     "kubernetes-resource",
     "liiklus",
     "loki",
     "mongodb",
     "mssql",
-    "mysql",
-    "nats-jetstream",
     "new-relic",
     "nsq",
     "opensearch",
     "openstack-metric",
     "openstack-swift",
-    "postgresql",
     "predictkube",
     "pulsar",
-    "rabbitmq",
     "selenium-grid",
     "solace-direct-messaging",
     "solace-event-queue",

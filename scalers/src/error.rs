@@ -106,8 +106,12 @@ impl ScalerError {
         let mut text = self.to_string();
         let mut next = self.source();
         while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let said = cause.to_string();
+            // Some libraries say in a cause what they have said already.
+            if !text.ends_with(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
             next = cause.source();
         }
         text
@@ -130,6 +134,11 @@ mod tests {
         let error = ScalerError::unreachable("redis:6379", std::io::Error::other("connection refused"));
         assert_eq!(error.to_string(), "cannot reach redis:6379");
         assert_eq!(error.chain(), "cannot reach redis:6379: connection refused");
+        let twice = ScalerError::unreachable("redis:6379", std::io::Error::other(error.clone()));
+        assert_eq!(
+            twice.chain(),
+            "cannot reach redis:6379: cannot reach redis:6379: connection refused"
+        );
         assert!(error.is_connection_lost());
     }
     #[test]

@@ -18,6 +18,7 @@ mod docs;
 pub mod dry_run;
 pub mod env;
 mod error;
+mod escape;
 mod input;
 pub mod metadata;
 mod observer;

@@ -34,9 +34,15 @@ use crate::built::Built;
 use crate::connect::Connect;
 use crate::observer::{Asker, Errand, Nulls};
 use crate::scaler::{Checked, Offer, Pushed, Reading, Source};
+use crate::source::amqp::Amqp;
 use crate::source::external::ExternalScaler;
 use crate::source::http::Http;
+use crate::source::kafka::Kafka;
 use crate::source::kubernetes::Kubernetes;
+use crate::source::mysql::MySql;
+use crate::source::nats::Nats;
+use crate::source::nats_monitoring::Monitoring;
+use crate::source::postgresql::PostgreSql;
 use crate::source::redis::Redis;
 use crate::{ScalerError, tls};
 
@@ -68,9 +74,15 @@ macro_rules! shelves {
 }
 
 shelves! {
+    amqp: Amqp,
     external: ExternalScaler,
     http: Http,
+    kafka: Kafka,
     kubernetes: Kubernetes,
+    mysql: MySql,
+    nats: Nats,
+    nats_monitoring: Monitoring,
+    postgresql: PostgreSql,
     redis: Redis,
 }
 

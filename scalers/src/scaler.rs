@@ -22,8 +22,8 @@ use jiff::Timestamp;
 
 use crate::connect::Connect;
 use crate::metadata::{Field, Reader, TriggerMetadata};
-use crate::observer::Nulls;
-use crate::pool::{Opener, Shelf, Shelves};
+use crate::observer::{Asker, Nulls};
+use crate::pool::{Opener, Pool, Shelf, Shelves};
 use crate::{ScalerError, TriggerInput};
 
 pub(crate) use erased::ErasedTrigger;
@@ -133,6 +133,16 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
     fn push(&self, _opener: Opener<Self::Source>) -> Option<BoxStream<'static, Pushed>> {
         None
     }
+
+    /// The same for a trigger that another source than the one it asks tells of activity.
+    fn push_through(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
+        self.push(pool.opener::<Self::Source>(&self.source(), asker))
+    }
+
+    /// Says what a failure means for this trigger, where the source cannot know.
+    fn explain(&self, error: ScalerError) -> ScalerError {
+        error
+    }
 }
 
 /// A checked trigger that asks nobody: its value follows from the time.
@@ -163,6 +173,8 @@ pub(crate) trait Source: Sized + Send + Sync + 'static {
     type Answer: Clone + Debug + Send + Sync + 'static;
     /// The protocol, as `kubectl keda connections` prints it.
     const PROTOCOL: &'static str;
+    /// Whether it drops each connection whose answer did not come by itself, so that it outlives a passed deadline.
+    const SHEDS: bool = false;
 
     /// Where the pool keeps sources of this type.
     fn shelf(shelves: &Shelves) -> &Shelf<Self>;
@@ -198,6 +210,13 @@ pub(crate) enum Checked {
     External(Arc<dyn ErasedTrigger>),
     /// The HPA measures it.
     Resource(ResourceMetric),
+}
+
+impl Checked {
+    /// A trigger that asks a source.
+    pub(crate) fn asking(trigger: impl Trigger) -> Self {
+        Self::External(Arc::new(Asking::new(trigger)))
+    }
 }
 
 /// How a scaler type treats keys that are none of its settings.
@@ -242,7 +261,7 @@ impl ScalerType {
             let mut trigger = T::read(reader)?;
             trigger.bind(reader.input());
             trigger.check(reader);
-            Some(Checked::External(Arc::new(Asking::new(trigger))))
+            Some(Checked::asking(trigger))
         })
     }
 
@@ -277,7 +296,8 @@ impl ScalerType {
         self
     }
 
-    const fn with(
+    /// A type whose triggers are made by hand, for those that ask one source or another.
+    pub(crate) const fn with(
         name: &'static str,
         summary: &'static str,
         example: &'static str,

@@ -41,7 +41,7 @@ impl Roots {
     }
 
     /// The store that a client trusts, with one trigger's own certificates.
-    fn store(&self, own: Vec<CertificateDer<'static>>) -> RootCertStore {
+    pub(crate) fn store(&self, own: Vec<CertificateDer<'static>>) -> RootCertStore {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(system().iter().cloned());
         store.add_parsable_certificates(self.added.iter().cloned());
@@ -146,7 +146,11 @@ impl TlsSettings {
     }
 }
 
-fn certificates(parameter: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, ScalerError> {
+/// The certificates of a PEM text.
+pub(crate) fn certificates(
+    parameter: &'static str,
+    pem: &str,
+) -> Result<Vec<CertificateDer<'static>>, ScalerError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),

@@ -183,7 +183,7 @@ fn reads_as_keda_does() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a case"))
         .collect();
-    assert_eq!(cases.len(), 333);
+    assert_eq!(cases.len(), 483);
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {

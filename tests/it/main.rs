@@ -13,6 +13,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     harness::tier::run(vec![
         servers::tier(),
+        servers::kafka::tier(),
         definitions::tier(),
         golden::tier(),
         cluster::tier(),

@@ -10,6 +10,7 @@ mod go;
 mod images;
 mod lint;
 mod packages;
+mod servers;
 mod steps;
 mod test;
 

@@ -17,7 +17,16 @@ const IMAGES: &[&str] = &["buildah"];
 /// What goes into an image of its own beside our binaries.
 const CONTENTS: &[&str] = &["redis-server"];
 /// Servers that scalers are tested against.
-const SERVERS: &[&str] = &["prometheus", "redis-server", "redis-tools"];
+const SERVERS: &[&str] = &[
+    "mariadb-client-core",
+    "mariadb-server-core",
+    "nats-server",
+    "postgresql",
+    "prometheus",
+    "rabbitmq-server",
+    "redis-server",
+    "redis-tools",
+];
 
 /// What the tests of the test bed look with.
 const TOOLS: &[&str] = &["iproute2"];
@@ -40,6 +49,21 @@ pub(crate) fn install_for_images() -> anyhow::Result<()> {
 /// Installs what the test bed's real node needs.
 pub(crate) fn install_for_node() -> anyhow::Result<()> {
     install(&[NODE, IMAGES].concat())
+}
+
+/// Installs what runs servers in Java, and what fetches them. What is on the path already, from wherever, will do.
+pub(crate) fn install_for_java(fetching: bool) -> anyhow::Result<()> {
+    let needed = [("java", "default-jre-headless", true), ("mvn", "maven", fetching)];
+    let missing = needed
+        .iter()
+        .filter(|(program, _, wanted)| *wanted && !on_path(program))
+        .map(|(_, package, _)| *package);
+    install(&missing.collect::<Vec<_>>())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Installs those of the packages that are missing. Where that is impossible, it says so, and fails only with `CI=true`:

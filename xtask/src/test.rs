@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every tier of tests, and a summary that fails when a tier shrank.
 //!
 //! ```text
-//! packages ─┬─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┐             ┌─ clippy ─────────────────┐
+//! packages ─┬─ Maven: Kafka ─────────────────────────────────────────────────┐             ┌─ clippy ─────────────────┐
+//!           ├─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┤             │                          │
 //!           └─ Rust: format, layers, binaries, unit tests ───────────────────┴─────────────┴─ servers, golden, cluster ┴─ node ─ summary
 //! ```
 //! With `CI=true` a part that is missing on this machine fails the run; elsewhere it is reported as skipped.
@@ -18,7 +19,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::steps::Steps;
-use crate::{cluster, deps, go, lint, packages};
+use crate::{cluster, deps, go, lint, packages, servers};
 use executables::Executables;
 use tally::{Tally, Tier};
 
@@ -42,6 +43,7 @@ impl TestArgs {
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.run("Debian packages", packages::install_all)?;
+    let fetched = std::thread::spawn(|| Steps::new().run("servers", servers::prepare));
     let bed = std::thread::spawn(|| go::build_all(&Steps::new()));
     let mut tally = Tally::default();
     if args.wants(Tier::Lint) {
@@ -55,6 +57,9 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         .join()
         .map_err(|_| anyhow::anyhow!("the build of the test bed panicked"))?;
     built.context("cannot build the test bed")?;
+    fetched
+        .join()
+        .map_err(|_| anyhow::anyhow!("fetching the servers panicked"))??;
     // The tiers on servers and clusters wait more than they compute: the processors are free for clippy meanwhile.
     let clippy = args
         .wants(Tier::Lint)
@@ -117,6 +122,7 @@ fn integration(
         .args(&args.filter)
         .env("KEDA_TIERS", tier.module())
         .env("KEDA_BIN_DIR", binaries())
+        .envs([servers::environment()])
         .envs(more.iter().cloned())
         .envs(go::environment());
     tally::count(command)

@@ -336,7 +336,7 @@ impl<S: Source> Held<S> {
             self.prober.start(self, connect, question, after);
         }
         let mut state = lock(&self.state);
-        if now().duration_since(state.answered) >= after {
+        if !S::SHEDS && now().duration_since(state.answered) >= after {
             state.source = None;
         }
         error

@@ -98,7 +98,10 @@ impl<T: Trigger> Asking<T> {
             now: Some(now),
             ..listing(asker)
         };
-        let answer = self.put(pool, self.0.question_at(metric, now)?, read).await?;
+        let answer = self
+            .put(pool, self.0.question_at(metric, now)?, read)
+            .await
+            .map_err(|error| self.0.explain(error))?;
         if let Some(nulls) = self.0.found_nothing(&answer) {
             pool.found_nothing(read, nulls);
         }
@@ -191,7 +194,7 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
     }
 
     fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
-        self.0.push(pool.opener::<T::Source>(&self.0.source(), asker))
+        self.0.push_through(pool, asker)
     }
 }
 

@@ -116,12 +116,7 @@ impl Source for Http {
     }
 
     async fn open(key: &Origin, connect: &Connect) -> Result<Self, ScalerError> {
-        let tls = key.tls.client(connect)?;
-        let mut builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
-        for proxy in proxies(&connect.proxies)? {
-            builder = builder.proxy(proxy);
-        }
-        let client = builder.build().map_err(|error| unreachable(&key.base, error))?;
+        let client = client(&key.base, &key.tls, connect)?;
         Ok(Self {
             client,
             credentials: key.credentials.clone(),
@@ -235,6 +230,16 @@ impl Http {
         urls.dedup();
         Ok(urls)
     }
+}
+
+/// A client that trusts what it should and takes the proxies of the process.
+pub(super) fn client(base: &str, tls: &TlsSettings, connect: &Connect) -> Result<Client, ScalerError> {
+    let tls = tls.client(connect)?;
+    let mut builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    for proxy in proxies(&connect.proxies)? {
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| unreachable(base, error))
 }
 
 /// Reads a body, which must not be longer than so many bytes.

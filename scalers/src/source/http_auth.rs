@@ -246,16 +246,23 @@ pub(crate) enum ApiKey {
 /// OAuth 2 client credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OAuth {
-    token_uri: String,
-    client_id: String,
-    client_secret: Secret<String>,
-    scopes: Vec<String>,
-    parameters: UrlQuery,
+    pub(crate) token_uri: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) parameters: UrlQuery,
 }
 
 /// A token and when it has to be replaced.
 #[derive(Default)]
 pub(crate) struct TokenCache(Mutex<Option<(Secret<String>, Instant)>>);
+
+impl TokenCache {
+    /// Forgets the token, because it was refused.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    }
+}
 
 #[derive(Deserialize)]
 struct TokenReply {
@@ -332,7 +339,11 @@ fn insert(request: &mut Request, name: &str, value: &str) -> Result<(), ScalerEr
 
 impl OAuth {
     /// A token that is still good, asked for if need be.
-    async fn token(&self, client: &Client, tokens: &TokenCache) -> Result<Secret<String>, ScalerError> {
+    pub(super) async fn token(
+        &self,
+        client: &Client,
+        tokens: &TokenCache,
+    ) -> Result<Secret<String>, ScalerError> {
         let known = tokens
             .0
             .lock()
@@ -359,7 +370,7 @@ impl OAuth {
         let url: Url = self
             .token_uri
             .parse()
-            .map_err(|_| ScalerError::Setting("`oauthTokenURI` must be a URL".to_owned()))?;
+            .map_err(|_| ScalerError::Setting("what gives out tokens must be a URL".to_owned()))?;
         let endpoint = super::http::origin_of(&url);
         let mut form = Url::parse("form:?").expect("a fixed text that is a URL");
         form.query_pairs_mut()

@@ -81,7 +81,11 @@ impl Given {
             given.set.insert(key.clone(), value.clone());
         }
         for parameter in &args.auth {
-            given.parameters.push(from_auth(scaler, &parameter.name)?.key);
+            let field = from_auth(scaler, &parameter.name)?;
+            given
+                .settings
+                .retain(|key, _| !field.names().any(|name| name == key));
+            given.parameters.push(field.key);
         }
         if args.live {
             // What the example says of its own source is no setting of this one.

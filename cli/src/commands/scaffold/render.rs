@@ -55,7 +55,12 @@ pub(super) fn manifest(scaler: &ScalerType, about: &Head<'_>, given: &Given) -> 
         line("    metricType: Utilization");
     }
     line("    metadata:");
-    for field in live(scaler).filter(|field| field.sources.contains(&Origin::Metadata) && !field.secret) {
+    // What may be secret stands here only if it was given here, such as an address without a password.
+    let open = |field: &&Field| !field.secret || field.names().any(|name| example.contains_key(name));
+    for field in live(scaler)
+        .filter(|field| field.sources.contains(&Origin::Metadata))
+        .filter(open)
+    {
         setting(&mut line, field, example);
     }
     for (key, value) in example {
