@@ -183,19 +183,16 @@ where
         let (name, value) = flag
             .split_once('=')
             .map_or((flag, None), |(name, value)| (name, Some(value)));
-        match INERT.iter().find(|(inert, _)| *inert == name) {
-            Some((_, boolean)) => {
+        if let Some((_, boolean)) = INERT.iter().find(|(inert, _)| *inert == name) {
+            inert.push(format!("--{name}"));
+            if value.is_none() && !boolean {
+                line.next();
+            }
+        } else {
+            if CHECKED.contains(&name) {
                 inert.push(format!("--{name}"));
-                if value.is_none() && !boolean {
-                    line.next();
-                }
             }
-            None => {
-                if CHECKED.contains(&name) {
-                    inert.push(format!("--{name}"));
-                }
-                kept.push(format!("--{flag}").into());
-            }
+            kept.push(format!("--{flag}").into());
         }
     }
     (kept, inert)

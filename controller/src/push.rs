@@ -140,7 +140,7 @@ async fn rebuilt(operator: &Operator, live: &Live, triggers: &Triggers, index: u
             live.note(format!(
                 "trigger {index} cannot be built again: {}",
                 error.message
-            ))
+            ));
         })
         .ok()
 }

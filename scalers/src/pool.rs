@@ -122,7 +122,10 @@ pub struct Look {
 
 /// The way to a source as a trigger remembers it, so that its key, which may hold certificates, is not made and hashed for
 /// every read.
-pub(crate) struct Way<S: Source>(Mutex<Option<(Weak<Inner>, Weak<Held<S>>)>>);
+pub(crate) struct Way<S: Source>(Mutex<Option<Led<S>>>);
+
+/// A pool, and the source in it.
+type Led<S> = (Weak<Inner>, Weak<Held<S>>);
 
 impl<S: Source> Default for Way<S> {
     fn default() -> Self {

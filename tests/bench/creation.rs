@@ -200,14 +200,14 @@ async fn one(field: &Field, index: usize, metadata: usize, status: usize) -> Res
         },
     });
     cluster.create(NAMESPACE, &hpa).await?;
-    let path = format!("/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects/{name}/status");
+    let address = format!("/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects/{name}/status");
     for round in 0..status {
         let patch = json!({"status": {
             "hpaName": format!("keda-hpa-{name}"),
             "externalMetricNames": ["s0-metric-api-value"],
             "conditions": [{"type": "Ready", "status": "True", "reason": round.to_string(), "message": ""}],
         }});
-        let request = Request::patch(&path)
+        let request = Request::patch(&address)
             .header("content-type", "application/merge-patch+json")
             .body(serde_json::to_vec(&patch)?)?;
         cluster.client().request_text(request).await?;

@@ -15,7 +15,7 @@ use crate::report::{Report, Target};
 /// A bound for a machine that hangs.
 const DEADLINE: Duration = Duration::from_mins(10);
 /// What CPU is measured over: two polling intervals.
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_mins(1);
 
 /// Memory the design allows the controller, by number of objects; in between, by the next larger.
 const MEMORY: &[(usize, f64)] = &[(0, 15.0), (100, 18.0), (1000, 40.0), (3000, 80.0)];

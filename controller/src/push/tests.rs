@@ -77,10 +77,10 @@ fn trigger(address: &str, token: &str) -> Built {
 async fn a_stream_that_broke_is_opened_with_fresh_credentials() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let served = tonic::transport::Server::builder()
+    let serving = tonic::transport::Server::builder()
         .add_service(ExternalScalerServer::new(Guarded))
         .serve_with_incoming(TcpListenerStream::new(listener));
-    let server = tokio::spawn(served);
+    let server = tokio::spawn(serving);
     // Opening itself again, the stream would keep the test waiting for an hour: only a new one helps.
     let hour = std::time::Duration::from_hours(1);
     let pool = Pool::new(Connect {

@@ -142,8 +142,8 @@ impl Nats {
         refused.mark_unchanged();
         let mut messages = SelectAll::new();
         for subject in subjects {
-            let subscribed = self.client.subscribe(subject.clone()).await;
-            let mut subscriber = subscribed.map_err(|error| match error.kind() {
+            let listening = self.client.subscribe(subject.clone()).await;
+            let mut subscriber = listening.map_err(|error| match error.kind() {
                 SubscribeErrorKind::InvalidSubject => {
                     ScalerError::Setting(format!("nobody can listen to the subject `{subject}`"))
                 }

@@ -69,7 +69,7 @@ async fn object_with_secret(ns: &Namespace, source: &Source) -> Result<()> {
         "spec": {"secretTargetRef": [{"parameter": "apiKey", "name": "api", "key": "key"}]},
     }))
     .await?;
-    let mut trigger = metrics_api(&source, "queue");
+    let mut trigger = metrics_api(source, "queue");
     trigger["metadata"]["authMode"] = json!("apiKey");
     trigger["authenticationRef"] = json!({"name": "api"});
     ns.create_object(&scaled_object(&trigger, &json!({}))).await?;

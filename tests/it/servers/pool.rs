@@ -96,7 +96,7 @@ pub(crate) async fn a_stopped_server_disturbs_nobody() -> Result<()> {
     let (waited, disturbed) = tokio::join!(tokio::time::timeout(BOUND, unanswered), read_live(&asked));
     let (waited, disturbed) = (waited??, disturbed?);
     ensure!(disturbed.len() == LIVE * ROUNDS, "{} answers", disturbed.len());
-    println!(
+    eprintln!(
         "reads of the live server: p99 {:?} undisturbed, {:?} beside a stopped one ({waited} reads of that until it was known)",
         p99(undisturbed),
         p99(disturbed)
