@@ -8,6 +8,7 @@ mod dry_run;
 mod faults;
 mod jsonpath;
 mod scaling;
+mod shared;
 mod workload;
 
 use harness::bed;
@@ -74,6 +75,22 @@ pub(crate) fn tier() -> Tier {
         })
         .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl);
     trials(tier)
+}
+
+/// Many objects on few servers; beside what the other cases need, it needs those servers.
+pub(crate) fn many() -> Tier {
+    Tier::new("cluster::many")
+        .needs(bed::binary())
+        .needs(keda::controller_bin())
+        .needs(keda::adapter_bin())
+        .needs(redis::available())
+        .needs(harness::kafka::available())
+        .needs(harness::postgresql::available())
+        .needs(harness::rabbitmq::available())
+        .case(
+            "two_hundred_objects_cost_a_connection_a_server",
+            shared::two_hundred_objects,
+        )
 }
 
 /// What would happen, and who is connected.

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         golden::tier(),
         cluster::tier(),
         cluster::faults(),
+        cluster::many(),
         install::tier(),
         node::tier(),
     ])

@@ -12,8 +12,8 @@
 //! answers 500, a query that is too slow) never keeps others from being asked.
 //!
 //! While it is open a read is answered at once with the failure. The source is asked a question that failed before, with
-//! pauses that double; and a question that has *not* failed is let through as a trial when no other is under way, since
-//! it may be the others that cannot be answered. The first answer closes the breaker.
+//! pauses that double; and a question that has *not* failed is let through as a trial while few others are under way,
+//! since it may be the others that cannot be answered. The first answer closes the breaker.
 //!
 //! DEVIATION: upstream asks at every read and waits for the deadline each time. A read that the breaker answers is a
 //! failed read like those: one failure of that metric, so `fallback` begins with the same read. The one difference in value:
@@ -32,6 +32,10 @@ use crate::connect::Probing;
 
 /// Failed questions that are remembered; each takes 24 bytes. One that is not may be asked, so nothing depends on it.
 const REMEMBERED: usize = 1024;
+
+/// Questions that may find out at the same time whether an open source answers. More than one, since several that came
+/// together may all be quick ones behind some that are too slow.
+const TRIALS: usize = 4;
 
 /// Whether a source is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +102,8 @@ struct Open {
     /// How long the next pause is at most.
     pause: Duration,
     next: Instant,
-    asking: bool,
+    /// Trials and probes under way.
+    asking: usize,
 }
 
 impl Breaker {
@@ -119,8 +124,8 @@ impl Breaker {
         let Some(open) = &mut self.open else {
             return Admission::Ask;
         };
-        if !open.asking && !self.failing.contains_key(&question) {
-            open.asking = true;
+        if open.asking < TRIALS && !self.failing.contains_key(&question) {
+            open.asking += 1;
             return Admission::Trial;
         }
         if open.told.is_none() {
@@ -175,7 +180,7 @@ impl Breaker {
             failure: Arc::new(failure.clone()),
             pause: self.probing.first,
             next: now,
-            asking: false,
+            asking: 0,
         });
         true
     }
@@ -196,10 +201,10 @@ impl Breaker {
 
     /// Begins a probe, unless the breaker is closed or somebody's trial is under way.
     pub(super) fn begin(&mut self) -> bool {
-        let Some(open) = self.open.as_mut().filter(|open| !open.asking) else {
+        let Some(open) = self.open.as_mut().filter(|open| open.asking == 0) else {
             return false;
         };
-        open.asking = true;
+        open.asking += 1;
         open.pause = (open.pause * 2).min(self.probing.most);
         true
     }
@@ -207,7 +212,7 @@ impl Breaker {
     /// Ends a probe or a trial.
     pub(super) fn end(&mut self) {
         if let Some(open) = &mut self.open {
-            open.asking = false;
+            open.asking = open.asking.saturating_sub(1);
         }
     }
 
@@ -223,7 +228,7 @@ impl Breaker {
     pub(super) fn state(&self) -> (BreakerState, Option<Instant>) {
         match &self.open {
             None => (BreakerState::Closed, None),
-            Some(open) if open.asking => (BreakerState::HalfOpen, None),
+            Some(open) if open.asking > 0 => (BreakerState::HalfOpen, None),
             Some(open) => (BreakerState::Open, Some(open.next)),
         }
     }

@@ -198,11 +198,13 @@ fn wanted(from_auth: &[&Field], example: &BTreeMap<String, String>) -> Vec<&'sta
         .clone()
         .find(usual)
         .or_else(|| candidates.clone().find(|field| field.secret));
-    found
-        .or_else(|| candidates.next())
-        .map(|field| field.key)
-        .into_iter()
-        .collect()
+    let found = found.or_else(|| candidates.next()).map(|field| field.key);
+    // A user who cannot be named in the metadata is named beside the password.
+    let user = from_auth
+        .iter()
+        .filter(|field| found == Some("password") && field.key == "username")
+        .find(|field| !field.sources.contains(&Origin::Metadata));
+    user.map(|field| field.key).into_iter().chain(found).collect()
 }
 
 /// A parameter of the authentication.
