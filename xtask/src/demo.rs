@@ -23,6 +23,7 @@ use timeline::{Phase, Timeline};
 
 /// Arguments of `cargo xtask demo`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct DemoArgs {
     /// Leave the cluster up at the end and print what to try next.
     #[arg(long)]
@@ -45,6 +46,9 @@ pub(crate) struct DemoArgs {
     /// Stop the metrics adapter before the jobs come: the demo must notice and fail (its own test uses this).
     #[arg(long, hide = true)]
     stop_adapter: bool,
+    /// Take the binaries in `target/bed` as they are; the tests have just built them.
+    #[arg(long, hide = true)]
+    built: bool,
     /// Where the timeline goes.
     #[arg(long, default_value = "target/demo/timeline.svg", value_name = "FILE")]
     svg: PathBuf,

@@ -58,9 +58,7 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.run("Debian packages", packages::install_for_images)?;
     go::build_all(&steps)?;
-    steps.run("binaries", || {
-        cargo(&["build", "--quiet", "--profile", "bed", "--workspace", "--bins"])
-    })?;
+    steps.run("binaries", binaries)?;
     let images = steps.run("images", || build(&test::binaries(), &args.registry))?;
     for image in &images {
         println!("{}  {}", image.archive.display(), image.reference);
@@ -69,6 +67,20 @@ pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<()> {
         steps.run("push", || images.iter().try_for_each(Image::push))?;
     }
     Ok(())
+}
+
+/// Builds the binaries of the images, and the command line.
+pub(crate) fn binaries() -> anyhow::Result<()> {
+    let packages = [
+        "kubectl-keda",
+        "kubectl-keda-controller",
+        "kubectl-keda-metrics-adapter",
+        "kubectl-keda-workload",
+    ];
+    let packages = packages.iter().flat_map(|package| ["--package", package]);
+    let mut args = vec!["build", "--quiet", "--profile", "bed", "--bins"];
+    args.extend(packages);
+    cargo(&args)
 }
 
 /// One built image.

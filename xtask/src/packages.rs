@@ -36,7 +36,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// An answer of 101 means "not allowed".
 const FORBID: &str = "#!/bin/sh\nexit 101\n";
 
-/// Installs everything that demo and tests use.
+/// Installs everything that the tests use.
 pub(crate) fn install_all() -> anyhow::Result<()> {
     install(&[NODE, IMAGES, SERVERS, TOOLS].concat())
 }

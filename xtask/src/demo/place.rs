@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{DemoArgs, scenario};
 use crate::cluster::{self, Bed};
 use crate::images::{self, Image};
-use crate::lint::cargo;
 use crate::steps::Steps;
 use crate::{go, packages, test};
 
@@ -30,16 +29,18 @@ impl Place {
         let own = args.context.is_none();
         steps.run("Debian packages", || {
             if own {
-                packages::install_all()
-            } else {
-                packages::install_for_images()
+                packages::install_for_node()?;
             }
+            packages::install_for_images()
         })?;
         // The test bed's binary also builds the images, so a cluster of the user's needs it, too.
         let programs = std::thread::spawn(|| go::build_all(&Steps::new()));
-        steps.run("build kubectl-keda, controller, adapter and worker", || {
-            cargo(&["build", "--quiet", "--profile", "bed", "--workspace", "--bins"])
-        })?;
+        if !args.built {
+            steps.run(
+                "build kubectl-keda, controller, adapter and worker",
+                images::binaries,
+            )?;
+        }
         programs
             .join()
             .map_err(|_| anyhow::anyhow!("the build of the test bed panicked"))??;

@@ -18,12 +18,13 @@ use crate::{cluster, go};
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// The demo on a cluster of its own.
-const OWN: &[&str] = &["--svg", "target/demo/test.svg"];
+const OWN: &[&str] = &["--built", "--svg", "target/demo/test.svg"];
 /// The demo on a cluster that holds the images already.
 const FOREIGN: &[&str] = &[
     "--context",
     CONTEXT,
     "--images-loaded",
+    "--built",
     "--svg",
     "target/demo/foreign.svg",
 ];
