@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every tier of tests, and a summary that fails when a tier shrank.
 //!
 //! ```text
-//! packages ─┬─ Maven: Kafka ─────────────────────────────────────────────────┐             ┌─ clippy ─────────────────┐
-//!           ├─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┤             │                          │
-//!           └─ Rust: format, layers, binaries, unit tests ───────────────────┴─────────────┴─ servers, golden, cluster ┴─ node ─ summary
+//! packages ─┬─ Maven: Kafka ─────────────────────────────────────────────────┐ ┌─ clippy ────────────────────────┐
+//!           ├─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┤ │                                 │
+//!           └─ Rust: format, layers, binaries, unit tests ───────────────────┴─┴─ servers, golden, cluster, node ┴─ summary
 //! ```
 //! With `CI=true` a part that is missing on this machine fails the run; elsewhere it is reported as skipped.
 
@@ -69,12 +69,12 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
             tally.add(tier, integration(tier, args, &tests, &[])?);
         }
     }
+    if args.wants(Tier::Node) {
+        tally.add(Tier::Node, node::run(args, &tests, &steps)?);
+    }
     if let Some(clippy) = clippy {
         let checked = clippy.join().map_err(|_| anyhow::anyhow!("clippy panicked"))?;
         tally.add(Tier::Lint, tally::Counts::of(&checked));
-    }
-    if args.wants(Tier::Node) {
-        tally.add(Tier::Node, node::run(args, &tests, &steps)?);
     }
     let complete = args.only.is_empty() && args.filter.is_none();
     println!("\n{}", tally.table(complete)?);
