@@ -123,7 +123,7 @@ impl MySqlQuery {
         // DEVIATION: upstream names the metric for the whole rest of a string that no driver takes, with the
         // credentials that may be in it.
         match Target::parse(text) {
-            Target::Server(_) => last,
+            Target::Database(_) => last,
             Target::Unusable(_) => last.rsplit('@').next().unwrap_or_default(),
         }
     }

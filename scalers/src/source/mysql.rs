@@ -5,18 +5,15 @@ mod client;
 mod dsn;
 mod wire;
 
-use std::sync::Arc;
-
-use futures::future::join_all;
-
 use crate::ScalerError;
 use crate::connect::Connect;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
-use crate::source::sql::{Answer, Lanes, Question};
+use crate::source::sql::{self, Answer, Lanes, Question};
 
-use client::{Client, Peer};
-pub(crate) use dsn::{Single, Target};
+use client::Client;
+use dsn::Server;
+pub(crate) use dsn::Single;
 
 /// The tables that the user may see, the largest first, with the rows that the statistics know of.
 const TABLES: &str = "\
@@ -27,12 +24,12 @@ AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_sche
 AND (DATABASE() IS NULL OR table_schema = DATABASE()) \
 ORDER BY table_rows DESC, 1 LIMIT 200";
 
-/// As many as [`TABLES`] asks for.
-const MOST_TABLES: usize = 200;
+/// The key of a source.
+pub(crate) type Target = sql::Target<Server>;
 
 /// A database and the connections to it, at most [`crate::source::sql::LANES`].
 pub(crate) struct MySql {
-    peer: Peer,
+    peer: sql::Peer<Server>,
     connect: Connect,
     lanes: Lanes<Client>,
 }
@@ -53,14 +50,7 @@ impl Source for MySql {
     }
 
     async fn open(key: &Target, connect: &Connect) -> Result<Self, ScalerError> {
-        let server = match key {
-            Target::Server(server) => Arc::new((**server).clone()),
-            Target::Unusable(reason) => return Err(ScalerError::Setting(reason.clone())),
-        };
-        let peer = Peer {
-            endpoint: key.endpoint().into(),
-            server,
-        };
+        let peer = key.peer()?;
         Ok(Self {
             lanes: Lanes::new(peer.connect(connect).await?),
             connect: connect.clone(),
@@ -69,14 +59,7 @@ impl Source for MySql {
     }
 
     async fn ask(&self, questions: &[Question]) -> Vec<Result<Answer, ScalerError>> {
-        let asked = questions.iter().map(|question| async move {
-            let (sql, keep) = match question {
-                Question::Row { sql, .. } => (sql.as_str(), 1),
-                Question::Tables => (TABLES, MOST_TABLES),
-            };
-            let connect = || self.peer.connect(&self.connect);
-            self.lanes.query(sql, keep, connect).await.map(Arc::new)
-        });
-        join_all(asked).await
+        let connect = || self.peer.connect(&self.connect);
+        self.lanes.answer(questions, TABLES, connect).await
     }
 }

@@ -8,17 +8,15 @@ mod watch;
 
 use std::sync::Arc;
 
-use futures::future::join_all;
-
 use crate::ScalerError;
 use crate::connect::Connect;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
-use crate::source::sql::{Answer, Lanes, Question};
+use crate::source::sql::{self, Answer, Lanes, Question};
 
-use client::{Client, Peer};
+use client::Client;
 use listen::Hub;
-pub(crate) use target::Target;
+use target::Database;
 pub(crate) use watch::watch;
 
 /// The tables that the user may read, the largest first, with the rows that the statistics know of.
@@ -30,12 +28,12 @@ AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE
 AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
 ORDER BY c.reltuples DESC, 1 LIMIT 200";
 
-/// As many as [`TABLES`] asks for.
-const MOST_TABLES: usize = 200;
+/// The key of a source.
+pub(crate) type Target = sql::Target<Database>;
 
 /// A database and the connections to it: at most [`crate::source::sql::LANES`] that ask, and one that listens.
 pub(crate) struct PostgreSql {
-    peer: Peer,
+    peer: sql::Peer<Database>,
     connect: Connect,
     lanes: Lanes<Client>,
     hub: Arc<Hub>,
@@ -57,14 +55,7 @@ impl Source for PostgreSql {
     }
 
     async fn open(key: &Target, connect: &Connect) -> Result<Self, ScalerError> {
-        let database = match key {
-            Target::Database(database) => Arc::new((**database).clone()),
-            Target::Unusable(reason) => return Err(ScalerError::Setting(reason.clone())),
-        };
-        let peer = Peer {
-            endpoint: key.endpoint().into(),
-            database,
-        };
+        let peer = key.peer()?;
         Ok(Self {
             lanes: Lanes::new(peer.connect(connect).await?),
             hub: Arc::new(Hub::new(peer.clone(), connect.clone())),
@@ -74,14 +65,7 @@ impl Source for PostgreSql {
     }
 
     async fn ask(&self, questions: &[Question]) -> Vec<Result<Answer, ScalerError>> {
-        let asked = questions.iter().map(|question| async move {
-            let (sql, keep) = match question {
-                Question::Row { sql, .. } => (sql.as_str(), 1),
-                Question::Tables => (TABLES, MOST_TABLES),
-            };
-            let connect = || self.peer.connect(&self.connect);
-            self.lanes.query(sql, keep, connect).await.map(Arc::new)
-        });
-        join_all(asked).await
+        let connect = || self.peer.connect(&self.connect);
+        self.lanes.answer(questions, TABLES, connect).await
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -24,6 +25,9 @@ pub(crate) const LANES: usize = 2;
 
 /// How long a connection beyond the first stays open without a query.
 const SPARE: Duration = Duration::from_mins(1);
+
+/// Tables that are listed: as many as the queries for them ask for.
+const MOST_TABLES: usize = 200;
 
 /// Queries whose slowness is remembered: more than any sensible cluster has on one database.
 const REMEMBERED: usize = 1_000;
@@ -52,6 +56,55 @@ impl Question {
         Self::Row {
             sql: sql.to_owned(),
             wake: 0,
+        }
+    }
+}
+
+/// The key of a source: a database, or why there is none. Upstream finds that out when it connects, so it is no mistake
+/// of the trigger.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target<D> {
+    Database(Box<D>),
+    Unusable(String),
+}
+
+/// What makes the connections to a database different from those to another.
+pub(crate) trait Database: Clone {
+    /// What messages call it.
+    const WHAT: &'static str;
+
+    /// The address and the name of the database, without credentials.
+    fn endpoint(&self) -> String;
+}
+
+/// Who is at the other end, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer<D> {
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) database: Arc<D>,
+}
+
+impl<D: Database> Target<D> {
+    pub(crate) fn new(read: Result<D, String>) -> Self {
+        read.map_or_else(Self::Unusable, |database| Self::Database(Box::new(database)))
+    }
+
+    /// The address and the name of the database, without credentials.
+    pub(crate) fn endpoint(&self) -> String {
+        match self {
+            Self::Database(database) => database.endpoint(),
+            Self::Unusable(_) => format!("a {} that is not named", D::WHAT),
+        }
+    }
+
+    /// Whom to connect to.
+    pub(crate) fn peer(&self) -> Result<Peer<D>, ScalerError> {
+        match self {
+            Self::Database(database) => Ok(Peer {
+                endpoint: self.endpoint().into(),
+                database: Arc::new((**database).clone()),
+            }),
+            Self::Unusable(reason) => Err(ScalerError::Setting(reason.clone())),
         }
     }
 }
@@ -139,6 +192,27 @@ impl<C: Client> Lanes<C> {
             slow: Mutex::default(),
             slow_lane: Semaphore::new(1),
         }
+    }
+
+    /// Answers all questions, `tables` being the query for [`Question::Tables`].
+    pub(crate) async fn answer<F>(
+        &self,
+        questions: &[Question],
+        tables: &str,
+        connect: impl Fn() -> F + Send + Sync,
+    ) -> Vec<Result<Answer, ScalerError>>
+    where
+        F: Future<Output = Result<C, ScalerError>> + Send,
+    {
+        let connect = &connect;
+        join_all(questions.iter().map(|question| async move {
+            let (sql, keep) = match question {
+                Question::Row { sql, .. } => (sql.as_str(), 1),
+                Question::Tables => (tables, MOST_TABLES),
+            };
+            self.query(sql, keep, connect).await.map(Arc::new)
+        }))
+        .await
     }
 
     /// Runs a statement on an idle connection, or on a new one.

@@ -49,11 +49,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// Who is at the other end, for messages.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) endpoint: Arc<str>,
-    pub(super) server: Arc<Server>,
-}
+type Peer = sql::Peer<Server>;
 
 /// An open connection.
 pub(super) struct Client {
@@ -76,7 +72,7 @@ impl From<io::Error> for Failure {
 
 impl Peer {
     pub(super) async fn connect(&self, connect: &Connect) -> Result<Client, ScalerError> {
-        let tls = match self.server.tls {
+        let tls = match self.database.tls {
             Tls::Off => None,
             kind => {
                 let settings = TlsSettings {
@@ -93,7 +89,7 @@ impl Peer {
     }
 
     async fn open(&self, tls: Option<TlsConnector>) -> Result<Client, Failure> {
-        let server = &*self.server;
+        let server = &*self.database;
         let (stream, host): (Box<dyn Stream>, _) = match &server.address {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -155,7 +151,7 @@ impl Peer {
             }
             Failure::Refused(refused) => refused,
         };
-        let password = self.server.password.expose();
+        let password = self.database.password.expose();
         let text = said(&refused.message, Some(password));
         match refused.code {
             // Access denied: to everything, to the database, from this host, or by the kind of login.
@@ -187,7 +183,7 @@ fn head(abilities: u32) -> Vec<u8> {
 impl Client {
     /// Logs in. `private` says whether nobody else can read what is sent.
     async fn log_in(&mut self, greeting: &Greeting, abilities: u32, private: bool) -> Result<(), Failure> {
-        let server = Arc::clone(&self.peer.server);
+        let server = Arc::clone(&self.peer.database);
         let mut nonce = greeting.nonce.clone();
         // A server that prefers a login that is not known here may still take this one.
         let mut plugin = Plugin::named(&greeting.plugin)
@@ -236,7 +232,7 @@ impl Client {
 
     /// The first thing to send for a login.
     fn proof(&self, plugin: Plugin, nonce: &[u8], private: bool) -> Result<Vec<u8>, Failure> {
-        let server = &self.peer.server;
+        let server = &self.peer.database;
         let password = server.password.expose();
         match plugin {
             Plugin::Native if !server.native => Err(Failure::Login(
@@ -259,7 +255,7 @@ impl Client {
 
     /// Sends the whole password: as it is where nobody else can read it, under the server's key otherwise.
     async fn reveal(&mut self, nonce: &[u8], private: bool, request: u8) -> Result<(), Failure> {
-        let server = Arc::clone(&self.peer.server);
+        let server = Arc::clone(&self.peer.database);
         if private {
             return Ok(self.wire.write(&auth::clear(server.password.expose())).await?);
         }
@@ -277,7 +273,7 @@ impl Client {
     ///
     /// DEVIATION: upstream sets no limit.
     async fn set_up(&mut self, limit: u64) -> Result<(), ScalerError> {
-        let server = Arc::clone(&self.peer.server);
+        let server = Arc::clone(&self.peer.database);
         for (name, value) in &server.variables {
             self.run(&format!("SET {name}={value}"), 0).await?;
         }

@@ -3,16 +3,9 @@
 //! `user:password@tcp(host:port)/database?name=value`. Upstream: `metadataToConnectionStr` in `mysql_scaler.go`. No
 //! message quotes the name: any part of it may be the password.
 
+use super::Target;
 use crate::Secret;
-use crate::source::sql::unescape;
-
-/// The key of a source: a server, or why there is none. Upstream finds that out when it connects, so it is no mistake
-/// of the trigger.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Target {
-    Server(Box<Server>),
-    Unusable(String),
-}
+use crate::source::sql::{Database, unescape};
 
 /// A server with everything that makes a connection to it different from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,45 +57,45 @@ pub(crate) struct Single<'a> {
 impl Target {
     /// Reads a data source name.
     pub(crate) fn parse(text: &str) -> Self {
-        server(text).map_or_else(Self::Unusable, |server| Self::Server(Box::new(server)))
+        Self::new(server(text))
     }
 
     /// Takes the single settings as they are.
     pub(crate) fn single(single: &Single<'_>) -> Self {
+        Self::new(Server::single(single))
+    }
+}
+
+impl Database for Server {
+    const WHAT: &'static str = "server";
+
+    fn endpoint(&self) -> String {
+        let address = match &self.address {
+            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Unix(path) => path.clone(),
+        };
+        format!("{address}/{}", self.database)
+    }
+}
+
+impl Server {
+    fn single(single: &Single<'_>) -> Result<Self, String> {
         let Some(host) = single.host else {
-            return Self::Unusable("neither `host` nor `connectionString` names a server".to_owned());
+            return Err("neither `host` nor `connectionString` names a server".to_owned());
         };
-        let port = match single.port.map(parse_port) {
-            None => 3306,
-            Some(Ok(port)) => port,
-            Some(Err(reason)) => return Self::Unusable(reason),
-        };
+        let port = single.port.map_or(Ok(3306), parse_port)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let mut server = Server::at(Address::Tcp { host, port });
+        let mut server = Self::at(Address::Tcp { host, port });
         single.user.unwrap_or_default().clone_into(&mut server.user);
         server.password = single.password.unwrap_or_default().into();
         single
             .database
             .unwrap_or_default()
             .clone_into(&mut server.database);
-        Self::Server(Box::new(server))
+        Ok(server)
     }
 
-    /// The address and the database, without credentials.
-    pub(crate) fn endpoint(&self) -> String {
-        let Self::Server(server) = self else {
-            return "a server that is not named".to_owned();
-        };
-        let address = match &server.address {
-            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Address::Tcp { host, port } => format!("{host}:{port}"),
-            Address::Unix(path) => path.clone(),
-        };
-        format!("{address}/{}", server.database)
-    }
-}
-
-impl Server {
     fn at(address: Address) -> Self {
         Self {
             address,
@@ -262,7 +255,7 @@ mod tests {
     #[track_caller]
     fn read(text: &str) -> Server {
         match Target::parse(text) {
-            Target::Server(server) => *server,
+            Target::Database(server) => *server,
             Target::Unusable(reason) => panic!("{text}: {reason}"),
         }
     }
@@ -271,7 +264,7 @@ mod tests {
     fn refused(text: &str, because: &str) {
         match Target::parse(text) {
             Target::Unusable(reason) => assert_eq!(reason, because, "{text}"),
-            Target::Server(server) => panic!("{text}: {server:?}"),
+            Target::Database(server) => panic!("{text}: {server:?}"),
         }
     }
 
@@ -358,7 +351,7 @@ mod tests {
         };
         let target = Target::single(&single);
         assert_eq!(target.endpoint(), "[::1]:3306/shop");
-        let Target::Server(server) = target else {
+        let Target::Database(server) = target else {
             panic!("a server")
         };
         assert_eq!(server.password.expose(), "p@(/?");

@@ -27,11 +27,7 @@ type Wire = tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConn
 type Attempt = (Encryption, TargetSessionAttrs);
 
 /// Who is at the other end, for messages.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) endpoint: Arc<str>,
-    pub(super) database: Arc<Database>,
-}
+pub(super) type Peer = sql::Peer<Database>;
 
 /// An open connection.
 pub(super) struct Client {

@@ -5,16 +5,9 @@
 
 use std::fmt::Write as _;
 
+use super::Target;
 use crate::Secret;
-use crate::source::sql::{Settings, unescape};
-
-/// The key of a source: a database, or why there is none. Upstream finds that out when it connects, so it is no
-/// mistake of the trigger.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Target {
-    Database(Box<Database>),
-    Unusable(String),
-}
+use crate::source::sql::{self, Settings, unescape};
 
 /// A database with everything that makes a connection to it different from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,29 +85,21 @@ impl Target {
             Some(rest) => parse_url(rest),
             None => parse_pairs(text),
         };
-        settings.map_or_else(Self::unusable, Self::from_settings)
+        Self::new(settings.and_then(database))
     }
 
     /// Reads settings under libpq's names.
     pub(crate) fn from_settings(settings: Settings) -> Self {
-        match database(settings) {
-            Ok(database) => Self::Database(Box::new(database)),
-            Err(reason) => Self::unusable(reason),
-        }
+        Self::new(database(settings))
     }
+}
 
-    fn unusable(reason: String) -> Self {
-        Self::Unusable(reason)
-    }
+impl sql::Database for Database {
+    const WHAT: &'static str = "database";
 
-    /// Host, port and database, without credentials.
-    pub(crate) fn endpoint(&self) -> String {
-        let database = match self {
-            Self::Database(database) => database,
-            Self::Unusable(_) => return "a database that is not named".to_owned(),
-        };
+    fn endpoint(&self) -> String {
         let mut text = String::new();
-        for (host, port) in &database.hosts {
+        for (host, port) in &self.hosts {
             let separator = if text.is_empty() { "" } else { "," };
             let _ = if host.contains(':') {
                 write!(text, "{separator}[{host}]:{port}")
@@ -122,7 +107,7 @@ impl Target {
                 write!(text, "{separator}{host}:{port}")
             };
         }
-        let name = database.name.as_deref().unwrap_or(&database.user);
+        let name = self.name.as_deref().unwrap_or(&self.user);
         let _ = write!(text, "/{name}");
         text
     }
