@@ -124,19 +124,19 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
         None
     }
 
+    /// The way to the source it asks, for streams; from then on the source counts as used.
+    fn opener(&self, pool: &Pool, asker: &Asker) -> Opener<Self::Source> {
+        pool.opener(&self.source(), asker)
+    }
+
     /// How long a reading may take, where the trigger says so itself.
     fn timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// What the source sends without being asked; it ends only when it is dropped.
-    fn push(&self, _opener: Opener<Self::Source>) -> Option<BoxStream<'static, Pushed>> {
+    /// What tells of activity without being asked, through the source it asks or another; it ends only when it is dropped.
+    fn push(&self, _pool: &Pool, _asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         None
-    }
-
-    /// The same for a trigger that another source than the one it asks tells of activity.
-    fn push_through(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
-        self.push(pool.opener::<Self::Source>(&self.source(), asker))
     }
 
     /// Says what a failure means for this trigger, where the source cannot know.

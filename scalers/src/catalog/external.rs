@@ -8,7 +8,8 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use scalers_derive::TriggerMetadata;
 
-use crate::pool::Opener;
+use crate::observer::Asker;
+use crate::pool::Pool;
 use crate::scaler::{Metric, Pushed, Reading, ScalerType, Trigger};
 use crate::source::external::{Answer, ExternalScaler, Question, Server, Subject, Topic, watch};
 use crate::tls::TlsSettings;
@@ -162,10 +163,11 @@ impl<M: Mode> Trigger for External<M> {
         }
     }
 
-    fn push(&self, opener: Opener<ExternalScaler>) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         if !M::PUSHES {
             return None;
         }
+        let opener = self.opener(pool, asker);
         let activity = watch(opener.clone(), self.subject.clone(), Topic::Activity);
         let specs = watch(opener, self.subject.clone(), Topic::Specs);
         Some(stream::select(activity, specs).boxed())

@@ -170,14 +170,14 @@ impl Trigger for JetStream {
         Ok(offers)
     }
 
-    fn push_through(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         if !self.push {
             return None;
         }
         let push = Push::new(
             self.clone(),
             pool.opener(&self.servers(), asker),
-            pool.opener(&self.source(), asker),
+            self.opener(pool, asker),
         );
         Some(stream::unfold(push, Push::next).boxed())
     }

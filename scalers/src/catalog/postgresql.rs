@@ -7,7 +7,8 @@ use futures::stream::BoxStream;
 use scalers_derive::TriggerMetadata;
 
 use crate::metadata::Reader;
-use crate::pool::Opener;
+use crate::observer::Asker;
+use crate::pool::Pool;
 use crate::scaler::{Metric, Offer, Pushed, Reading, ScalerType, Target as Goal, Trigger};
 use crate::source::postgresql::{PostgreSql, Target, watch};
 use crate::source::sql::{Answer, Question};
@@ -155,11 +156,16 @@ impl Trigger for PostgreSqlQuery {
         Ok(answer.offers())
     }
 
-    fn push(&self, opener: Opener<PostgreSql>) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         let channel = self.push_channel.clone().filter(|_| self.push)?;
         let activation = self.activation_target_query_value;
         let judge = Box::new(move |answer: &Answer| Ok(answer.number()? > activation));
-        Some(watch(opener, channel, self.query.clone(), judge))
+        Some(watch(
+            self.opener(pool, asker),
+            channel,
+            self.query.clone(),
+            judge,
+        ))
     }
 }
 

@@ -7,7 +7,8 @@ use futures::stream::BoxStream;
 use scalers_derive::TriggerMetadata;
 
 use crate::metadata::{Reader, word};
-use crate::pool::Opener;
+use crate::observer::Asker;
+use crate::pool::Pool;
 use crate::scaler::{Metric, Offer, Pushed, Reading, ScalerType, Target, Trigger};
 use crate::source::redis::{Answer, Kind, Login, Question, Redis, Server, Topology, watch};
 use crate::tls::TlsSettings;
@@ -207,7 +208,7 @@ impl<M: Mode> Trigger for RedisList<M> {
         Ok(offers("listName", "elements", answer))
     }
 
-    fn push(&self, opener: Opener<Redis>) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         if !self.push {
             return None;
         }
@@ -217,7 +218,11 @@ impl<M: Mode> Trigger for RedisList<M> {
             let threshold = trigger.activation_list_length as f64;
             Ok(readings.iter().any(|reading| reading.value > threshold))
         };
-        Some(watch(opener, Question::Length(self.list_name.clone()), above))
+        Some(watch(
+            self.opener(pool, asker),
+            Question::Length(self.list_name.clone()),
+            above,
+        ))
     }
 }
 

@@ -10,7 +10,8 @@ use scalers_derive::TriggerMetadata;
 use super::redis::{Cluster, Connection, Mode, Sentinel, Single, offers};
 use crate::ScalerError;
 use crate::metadata::Reader;
-use crate::pool::Opener;
+use crate::observer::Asker;
+use crate::pool::Pool;
 use crate::scaler::{Metric, Offer, Pushed, Reading, ScalerType, Target, Trigger};
 use crate::source::redis::{Answer, Kind, Question, Redis, Server, watch};
 
@@ -131,7 +132,7 @@ impl<M: Mode> Trigger for RedisStream<M> {
         Ok(offers("stream", "entries", answer))
     }
 
-    fn push(&self, opener: Opener<Redis>) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         if !self.push {
             return None;
         }
@@ -142,7 +143,7 @@ impl<M: Mode> Trigger for RedisStream<M> {
                 Err(ScalerError::Value("the server counted nothing".to_owned()))
             }
         };
-        Some(watch(opener, self.counted().0, above))
+        Some(watch(self.opener(pool, asker), self.counted().0, above))
     }
 }
 

@@ -59,12 +59,6 @@ pub(crate) struct Shown {
 /// A trigger that asks a source, and remembers the way there.
 pub(super) struct Asking<T: Trigger>(T, Way<T::Source>);
 
-impl<T: Trigger> Asking<T> {
-    pub(super) fn new(trigger: T) -> Self {
-        Self(trigger, Way::default())
-    }
-}
-
 impl<T: Trigger> Debug for Asking<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -72,6 +66,10 @@ impl<T: Trigger> Debug for Asking<T> {
 }
 
 impl<T: Trigger> Asking<T> {
+    pub(super) fn new(trigger: T) -> Self {
+        Self(trigger, Way::default())
+    }
+
     async fn put(
         &self,
         pool: &Pool,
@@ -82,9 +80,7 @@ impl<T: Trigger> Asking<T> {
         pool.put(&self.1, || self.0.source(), question, Read { within, ..read })
             .await
     }
-}
 
-impl<T: Trigger> Asking<T> {
     /// What the source says about one metric.
     async fn answer(
         &self,
@@ -194,7 +190,7 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
     }
 
     fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
-        self.0.push_through(pool, asker)
+        self.0.push(pool, asker)
     }
 }
 

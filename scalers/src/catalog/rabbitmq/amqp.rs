@@ -7,7 +7,7 @@ use super::RabbitMq;
 use super::address::Address;
 use crate::ScalerError;
 use crate::observer::Asker;
-use crate::pool::{Opener, Pool};
+use crate::pool::Pool;
 use crate::scaler::{Metric, Pushed, Reading, Trigger};
 use crate::source::amqp::{Amqp, Broker, Exchange, Login, Question, Subject, watch};
 use crate::tls::TlsSettings;
@@ -91,8 +91,12 @@ impl Trigger for OverAmqp {
         Ok(vec![Reading::from(f64::from(*answer))])
     }
 
-    fn push(&self, opener: Opener<Amqp>) -> Option<BoxStream<'static, Pushed>> {
+    fn push(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
         let settings = &self.settings;
+        // Without the setting, the source is not even named as used.
+        if !settings.push {
+            return None;
+        }
         let exchange = settings.push_exchange.as_ref().map(|name| Exchange {
             name: name.clone(),
             routing_key: settings
@@ -105,14 +109,6 @@ impl Trigger for OverAmqp {
             above: settings.activation_value,
             exchange,
         };
-        Some(watch(opener, subject))
-    }
-
-    fn push_through(&self, pool: &Pool, asker: &Asker) -> Option<BoxStream<'static, Pushed>> {
-        // Without the setting, the source is not even named as used.
-        self.settings
-            .push
-            .then(|| self.push(pool.opener::<Amqp>(&self.source(), asker)))
-            .flatten()
+        Some(watch(self.opener(pool, asker), subject))
     }
 }
