@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::join_all;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -18,12 +19,12 @@ use super::super::wire::Reader;
 use super::*;
 
 /// How a broker treats its client.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 enum Manner {
     /// Says these bytes once it has been asked something, and waits.
-    Says(Vec<u8>),
+    Says(&'static [u8]),
     /// Says these bytes, and hangs up.
-    Leaves(Vec<u8>),
+    Leaves(&'static [u8]),
 }
 
 async fn serve(listener: TcpListener, manner: Manner) {
@@ -33,7 +34,7 @@ async fn serve(listener: TcpListener, manner: Manner) {
         if stream.read(&mut request).await.is_err() {
             continue;
         }
-        let (Manner::Says(bytes) | Manner::Leaves(bytes)) = &manner;
+        let (Manner::Says(bytes) | Manner::Leaves(bytes)) = manner;
         // A client that has seen enough may be gone.
         let _ = stream.write_all(bytes).await;
         if matches!(manner, Manner::Says(_)) {
@@ -57,47 +58,47 @@ async fn meets(manner: Manner) -> String {
     text.replace(&address, "broker")
 }
 
+const LEFT: &str = "cannot reach broker: the broker closed the connection";
+const SILENT: &str = "no answer from broker within 300ms";
+
+/// What a broker does, and what its client is told.
+const CASES: [(Manner, &str); 10] = [
+    (Manner::Leaves(b""), LEFT),
+    (Manner::Leaves(b"\0\0\0\x09\0\0"), LEFT),
+    (Manner::Says(b""), SILENT),
+    (Manner::Says(b"\0\0\0\x09\0\0"), SILENT),
+    (
+        Manner::Says(b"HTTP/1.1 400"),
+        "cannot reach broker: a reply of 1213486160 bytes",
+    ),
+    (
+        Manner::Says(b"\xff\xff\xff\xff"),
+        "cannot reach broker: a reply of -1 bytes",
+    ),
+    (
+        Manner::Says(b"\x15\x03\x03\0\x02\x02\x46"),
+        "cannot reach broker: an alert of TLS, so the port wants TLS",
+    ),
+    (
+        Manner::Says(b"\0\0\0\x0a\0\0\0\x07\0\0\0\0\0\0"),
+        "cannot reach broker: a reply to a request that was not made",
+    ),
+    (
+        Manner::Says(b"\0\0\0\x0a\0\0\0\0\0\0\x7f\xff\xff\xff"),
+        "broker answered ApiVersions with a reply that ends too early",
+    ),
+    (
+        Manner::Says(b"\0\0\0\x0a\0\0\0\0\0\x2a\0\0\0\0"),
+        "broker answered error 42 when it was asked which requests it understands",
+    ),
+];
+
 #[tokio::test]
 async fn what_is_no_reply_is_named() {
-    let says = |bytes: &[u8]| meets(Manner::Says(bytes.to_vec()));
-    let leaves = |bytes: &[u8]| meets(Manner::Leaves(bytes.to_vec()));
-    assert_eq!(
-        leaves(b"").await,
-        "cannot reach broker: the broker closed the connection"
-    );
-    assert_eq!(
-        leaves(b"\0\0\0\x09\0\0").await,
-        "cannot reach broker: the broker closed the connection"
-    );
-    assert_eq!(says(b"").await, "no answer from broker within 300ms");
-    assert_eq!(
-        says(b"\0\0\0\x09\0\0").await,
-        "no answer from broker within 300ms"
-    );
-    assert_eq!(
-        says(b"HTTP/1.1 400").await,
-        "cannot reach broker: a reply of 1213486160 bytes"
-    );
-    assert_eq!(
-        says(b"\xff\xff\xff\xff").await,
-        "cannot reach broker: a reply of -1 bytes"
-    );
-    assert_eq!(
-        says(b"\x15\x03\x03\0\x02\x02\x46").await,
-        "cannot reach broker: an alert of TLS, so the port wants TLS"
-    );
-    assert_eq!(
-        says(b"\0\0\0\x0a\0\0\0\x07\0\0\0\0\0\0").await,
-        "cannot reach broker: a reply to a request that was not made"
-    );
-    assert_eq!(
-        says(b"\0\0\0\x0a\0\0\0\0\0\0\x7f\xff\xff\xff").await,
-        "broker answered ApiVersions with a reply that ends too early"
-    );
-    assert_eq!(
-        says(b"\0\0\0\x0a\0\0\0\0\0\x2a\0\0\0\0").await,
-        "broker answered error 42 when it was asked which requests it understands"
-    );
+    let told = join_all(CASES.iter().map(|(manner, _)| meets(*manner))).await;
+    for ((manner, want), told) in CASES.iter().zip(told) {
+        assert_eq!(told, *want, "{manner:?}");
+    }
 }
 
 #[tokio::test]
