@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::built::{self, Built};
 use crate::pool::Pool;
 use crate::resolve::{ResolvedTrigger, Resolver};
-use crate::{ScalerError, TriggerInput};
+use crate::{ScalerError, Secret, TriggerInput};
 
 /// Characters of an answer that are shown.
 const SHOWN: usize = 2000;
@@ -166,18 +166,20 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The answer as it may be shown.
 fn shown(raw: &str, input: &TriggerInput) -> String {
     let mut text = raw.to_owned();
-    let mut secrets: Vec<&str> = input
+    let mut secrets: Vec<String> = input
         .auth
         .0
         .values()
         .chain(input.env.values())
-        .map(|secret| secret.expose().as_str())
+        .map(Secret::expose)
         .filter(|secret| secret.chars().count() >= SHORTEST)
+        .flat_map(|secret| [secret.clone(), in_json(secret)])
         .collect();
     // The longest first: one may be part of another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
     for secret in secrets {
-        text = text.replace(secret, "[redacted]");
+        text = text.replace(&secret, "[redacted]");
     }
     let all = text.chars().count();
     if all > SHOWN {
@@ -186,6 +188,12 @@ fn shown(raw: &str, input: &TriggerInput) -> String {
         text = cut;
     }
     text
+}
+
+/// A text as it stands between the quotes of JSON.
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 #[cfg(test)]
@@ -205,6 +213,15 @@ mod tests {
         let raw = r#"{"you": "open sesame", "token": "sesame", "value": 11}"#;
         let want = r#"{"you": "[redacted]", "token": "[redacted]", "value": 11}"#;
         assert_eq!(shown(raw, &input()), want);
+    }
+
+    #[test]
+    fn a_credential_is_known_between_the_quotes_of_json() {
+        let mut input = input();
+        input.auth.insert("key", "-----BEGIN\n\"sesame\"\\");
+        let raw = serde_json::json!({ "you": "-----BEGIN\n\"sesame\"\\" }).to_string();
+        assert_eq!(shown(&raw, &input), r#"{"you":"[redacted]"}"#);
+        assert_eq!(shown("-----BEGIN\n\"sesame\"\\", &input), "[redacted]");
     }
 
     #[test]

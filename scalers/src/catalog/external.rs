@@ -11,7 +11,7 @@ use scalers_derive::TriggerMetadata;
 use crate::observer::Asker;
 use crate::pool::Pool;
 use crate::scaler::{Metric, Pushed, Reading, ScalerType, Trigger};
-use crate::source::external::{Answer, ExternalScaler, Question, Server, Subject, Topic, watch};
+use crate::source::external::{Answer, ExternalScaler, Question, Server, Subject, Topic, number, watch};
 use crate::tls::TlsSettings;
 use crate::{ScalerError, Secret, TriggerInput};
 
@@ -138,7 +138,7 @@ impl<M: Mode> Trigger for External<M> {
             Answer::Values { values, active } if !values.is_empty() => Ok(values
                 .iter()
                 .map(|value| Reading {
-                    value: *value,
+                    value: number(value),
                     active: Some(*active),
                 })
                 .collect()),

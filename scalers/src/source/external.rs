@@ -6,11 +6,12 @@ mod connector;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use rpc::externalscaler::external_scaler_client::ExternalScalerClient;
-use rpc::externalscaler::{GetMetricSpecResponse, GetMetricsRequest, ScaledObjectRef};
+use rpc::externalscaler::{GetMetricSpecResponse, GetMetricsRequest, MetricValue, ScaledObjectRef};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -50,7 +51,10 @@ pub(crate) enum Question {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Specs(Arc<Vec<Metric>>),
-    Values { values: Arc<Vec<f64>>, active: bool },
+    Values {
+        values: Arc<Vec<MetricValue>>,
+        active: bool,
+    },
 }
 
 /// A connection to an external scaler.
@@ -71,6 +75,16 @@ impl Source for ExternalScaler {
 
     fn endpoint(key: &Server) -> String {
         key.address.clone()
+    }
+
+    fn describe(answer: &Answer) -> String {
+        match answer {
+            Answer::Specs(metrics) => listed("metricSpecs", metrics.iter().map(spec_text)),
+            Answer::Values { values, active } => format!(
+                "{}, {{\"result\": {active}}}",
+                listed("metricValues", values.iter().map(value_text))
+            ),
+        }
     }
 
     async fn open(key: &Server, connect: &Connect) -> Result<Self, ScalerError> {
@@ -112,9 +126,8 @@ impl ExternalScaler {
                     activity.is_active(subject.reference())
                 )
                 .map_err(fail)?;
-                let values = values.into_inner().metric_values.iter().map(value).collect();
                 Ok(Answer::Values {
-                    values: Arc::new(values),
+                    values: Arc::new(values.into_inner().metric_values),
                     active: activity.into_inner().result,
                 })
             }
@@ -154,16 +167,49 @@ fn metrics(reply: &GetMetricSpecResponse) -> Vec<Metric> {
     reply.metric_specs.iter().map(metric).collect()
 }
 
-fn value(value: &rpc::externalscaler::MetricValue) -> f64 {
+/// A value as a number: the fraction where there is one.
+pub(crate) fn number(value: &MetricValue) -> f64 {
+    if value.metric_value_float > 0.0 {
+        value.metric_value_float
+    } else {
+        whole(value) as f64
+    }
+}
+
+fn whole(value: &MetricValue) -> i64 {
     #[expect(
         deprecated,
         reason = "scalers written for older versions of the protocol send only this"
     )]
-    let whole = value.metric_value;
-    if value.metric_value_float > 0.0 {
-        value.metric_value_float
-    } else {
-        whole as f64
+    value.metric_value
+}
+
+/// A list of messages by the names of `externalscaler.proto`. It looks like JSON, and escapes nothing: whoever shows it
+/// takes credentials out, and would not know them otherwise.
+fn listed(field: &str, messages: impl Iterator<Item = String>) -> String {
+    format!("{{\"{field}\": [{}]}}", messages.collect::<Vec<_>>().join(", "))
+}
+
+fn value_text(value: &MetricValue) -> String {
+    let (name, whole, fraction) = (&value.metric_name, whole(value), value.metric_value_float);
+    let mut text = format!("{{\"metricName\": \"{name}\"");
+    // As in the JSON of protobuf, what is zero is left out; but something has to be there.
+    if whole != 0 {
+        let _ = write!(text, ", \"metricValue\": {whole}");
+    }
+    if fraction != 0.0 || whole == 0 {
+        let _ = write!(text, ", \"metricValueFloat\": {fraction}");
+    }
+    text + "}"
+}
+
+fn spec_text(metric: &Metric) -> String {
+    let name = &metric.name;
+    match metric.target {
+        Target::Whole(whole) => format!("{{\"metricName\": \"{name}\", \"targetSize\": {whole}}}"),
+        Target::Fraction(fraction) => {
+            format!("{{\"metricName\": \"{name}\", \"targetSizeFloat\": {fraction}}}")
+        }
     }
 }
 
@@ -187,5 +233,59 @@ fn failure(address: &str, status: Status) -> ScalerError {
             endpoint,
             answer: format!("with {code:?}: {}", status.message()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(values: &[(&str, i64, f64)], active: bool, want: &str) {
+        let value = |(name, whole, fraction): &(&str, i64, f64)| {
+            #[expect(deprecated, reason = "scalers may send it")]
+            MetricValue {
+                metric_name: (*name).to_owned(),
+                metric_value: *whole,
+                metric_value_float: *fraction,
+            }
+        };
+        let answer = Answer::Values {
+            values: Arc::new(values.iter().map(value).collect()),
+            active,
+        };
+        assert_eq!(ExternalScaler::describe(&answer), want);
+    }
+
+    #[test]
+    fn an_answer_reads_as_the_protocol_names_it() {
+        check(&[], false, r#"{"metricValues": []}, {"result": false}"#);
+        check(
+            &[("queue", 0, 2.5)],
+            true,
+            r#"{"metricValues": [{"metricName": "queue", "metricValueFloat": 2.5}]}, {"result": true}"#,
+        );
+        check(
+            &[("queue", 7, 0.0)],
+            true,
+            r#"{"metricValues": [{"metricName": "queue", "metricValue": 7}]}, {"result": true}"#,
+        );
+        check(
+            &[("a", 0, 0.0), ("b", 1, 2.0)],
+            false,
+            r#"{"metricValues": [{"metricName": "a", "metricValueFloat": 0}, {"metricName": "b", "metricValue": 1, "metricValueFloat": 2}]}, {"result": false}"#,
+        );
+    }
+
+    #[test]
+    fn metrics_read_as_the_protocol_names_them() {
+        let metrics = vec![
+            Metric::verbatim("queue", Target::Whole(5)),
+            Metric::verbatim("lag", Target::Fraction(0.5)),
+        ];
+        assert_eq!(
+            ExternalScaler::describe(&Answer::Specs(Arc::new(metrics))),
+            r#"{"metricSpecs": [{"metricName": "queue", "targetSize": 5}, {"metricName": "lag", "targetSizeFloat": 0.5}]}"#
+        );
     }
 }
