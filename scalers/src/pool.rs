@@ -14,6 +14,7 @@ mod batch;
 mod breaker;
 mod flight;
 mod held;
+mod opener;
 mod probe;
 mod rate;
 mod report;
@@ -47,8 +48,9 @@ use crate::source::redis::Redis;
 use crate::{ScalerError, tls};
 
 pub use breaker::BreakerState;
-pub(crate) use held::Opener;
-use held::{Held, Put};
+use held::Held;
+pub(crate) use opener::Opener;
+use opener::Put;
 pub use report::ConnectionReport;
 pub(crate) use shelf::Shelf;
 

@@ -12,8 +12,9 @@
 //! answers 500, a query that is too slow) never keeps others from being asked.
 //!
 //! While it is open a read is answered at once with the failure. The source is asked a question that failed before, with
-//! pauses that double; and a question that has *not* failed is let through as a trial while few others are under way,
-//! since it may be the others that cannot be answered. The first answer closes the breaker.
+//! pauses that double: the probe. And a question that has *not* failed is let through as a trial, since it may be the others
+//! that cannot be answered; also beside a probe, which says nothing about it. There is one trial at a time: such questions
+//! that come meanwhile wait for its outcome, and share its failure. The first answer closes the breaker.
 //!
 //! DEVIATION: upstream asks at every read and waits for the deadline each time. A read that the breaker answers is a
 //! failed read like those: one failure of that metric, so `fallback` begins with the same read. The one difference in value:
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ScalerError;
@@ -32,10 +34,6 @@ use crate::connect::Probing;
 
 /// Failed questions that are remembered; each takes 24 bytes. One that is not may be asked, so nothing depends on it.
 const REMEMBERED: usize = 1024;
-
-/// Questions that may find out at the same time whether an open source answers. More than one, since several that came
-/// together may all be quick ones behind some that are too slow.
-const TRIALS: usize = 4;
 
 /// Whether a source is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +43,7 @@ pub enum BreakerState {
     Closed,
     /// Reads are answered with its last failure.
     Open,
-    /// As open, and one question is under way to find out whether it answers again.
+    /// As open, and a question is under way to find out whether it answers again.
     HalfOpen,
 }
 
@@ -65,17 +63,39 @@ impl BreakerState {
 pub(super) enum Admission {
     /// Ask.
     Ask,
-    /// Ask, and say when that ended: the source is open, and this read finds out about it.
-    Trial,
+    /// Ask, and say how that ended: the source is open, and this read finds out about it.
+    Trial(Attempt),
+    /// Wait until somebody else's trial ended.
+    Wait(Outcome),
     /// Answer with what is known of it.
-    Refuse {
-        /// Since when it is not asked.
-        since: Option<Timestamp>,
-        /// When it is probed at the latest, counted from the end of the last probe.
-        within: Duration,
-        /// How the last question failed.
-        failure: Arc<ScalerError>,
-    },
+    Refuse(Refusal),
+}
+
+/// What is known of a source that is not asked.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Since when it is not asked.
+    pub(super) since: Option<Timestamp>,
+    /// When it is probed at the latest, counted from the end of the last probe.
+    pub(super) within: Duration,
+    /// How the last question failed.
+    pub(super) failure: Arc<ScalerError>,
+}
+
+/// A trial or a probe under way; no two have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempt(u64);
+
+/// The outcome of a trial, for those who wait for it.
+#[derive(Debug)]
+pub(super) struct Outcome(watch::Receiver<bool>);
+
+impl Outcome {
+    /// Waits for the end of the trial, and says whether it failed. One that did not was answered, or given up.
+    pub(super) async fn failed(mut self) -> bool {
+        // It changes once, to tell of a failure; every other end closes the channel.
+        self.0.changed().await.is_ok()
+    }
 }
 
 /// Watches one source.
@@ -90,6 +110,8 @@ pub(super) struct Breaker {
     answered: Option<Instant>,
     /// Questions that failed since they were last answered, by their hash.
     failing: HashMap<u64, Instant>,
+    /// Trials and probes so far.
+    attempts: u64,
     open: Option<Open>,
 }
 
@@ -102,8 +124,10 @@ struct Open {
     /// How long the next pause is at most.
     pause: Duration,
     next: Instant,
-    /// Trials and probes under way.
-    asking: usize,
+    /// The probe that is under way.
+    probe: Option<Attempt>,
+    /// The trial that is under way, and what tells its outcome.
+    trial: Option<(Attempt, watch::Sender<bool>)>,
 }
 
 impl Breaker {
@@ -115,29 +139,40 @@ impl Breaker {
             counted: None,
             answered: None,
             failing: HashMap::new(),
+            attempts: 0,
             open: None,
         }
     }
 
     /// What to do with a read of that question.
     pub(super) fn admit(&mut self, question: u64, now: Instant, told: Option<Timestamp>) -> Admission {
-        let Some(open) = &mut self.open else {
-            return Admission::Ask;
-        };
-        if open.asking < TRIALS && !self.failing.contains_key(&question) {
-            open.asking += 1;
-            return Admission::Trial;
+        if !self.failing.contains_key(&question)
+            && let Some(open) = &mut self.open
+        {
+            if let Some((_, outcome)) = &open.trial {
+                return Admission::Wait(Outcome(outcome.subscribe()));
+            }
+            self.attempts += 1;
+            let trial = Attempt(self.attempts);
+            open.trial = Some((trial, watch::Sender::new(false)));
+            return Admission::Trial(trial);
         }
+        self.refusal(now, told).map_or(Admission::Ask, Admission::Refuse)
+    }
+
+    /// What to answer reads with; `None` once the breaker is closed. `told` is the time of day of `now`.
+    pub(super) fn refusal(&mut self, now: Instant, told: Option<Timestamp>) -> Option<Refusal> {
+        let open = self.open.as_mut()?;
         if open.told.is_none() {
             let ago = jiff::SignedDuration::try_from(now.duration_since(open.since)).unwrap_or_default();
             let since = told.and_then(|told| told.checked_sub(ago).ok());
             open.told = since.and_then(|since| Timestamp::from_second(since.as_second()).ok());
         }
-        Admission::Refuse {
+        Some(Refusal {
             since: open.told,
             within: open.pause,
             failure: Arc::clone(&open.failure),
-        }
+        })
     }
 
     /// Takes an answer to a question, whatever it said.
@@ -180,7 +215,8 @@ impl Breaker {
             failure: Arc::new(failure.clone()),
             pause: self.probing.first,
             next: now,
-            asking: 0,
+            probe: None,
+            trial: None,
         });
         true
     }
@@ -199,20 +235,29 @@ impl Breaker {
         Some(open.next)
     }
 
-    /// Begins a probe, unless the breaker is closed or somebody's trial is under way.
-    pub(super) fn begin(&mut self) -> bool {
-        let Some(open) = self.open.as_mut().filter(|open| open.asking == 0) else {
-            return false;
-        };
-        open.asking += 1;
+    /// Begins a probe, unless the breaker is closed, or a question is under way that finds out the same.
+    pub(super) fn begin(&mut self) -> Option<Attempt> {
+        let open = self.open.as_mut().filter(|open| !open.is_asking())?;
+        self.attempts += 1;
+        let probe = Attempt(self.attempts);
+        open.probe = Some(probe);
         open.pause = (open.pause * 2).min(self.probing.most);
-        true
+        Some(probe)
     }
 
-    /// Ends a probe or a trial.
-    pub(super) fn end(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.asking = open.asking.saturating_sub(1);
+    /// Ends a probe or a trial. One that failed fails those who wait for it; of those who wait for one that was given up,
+    /// the first is the next trial.
+    pub(super) fn end(&mut self, attempt: Attempt, failed: bool) {
+        // One that began before the breaker closed and opened again is none of the present ones.
+        let Some(open) = &mut self.open else { return };
+        if open.probe == Some(attempt) {
+            open.probe = None;
+        }
+        if let Some((_, outcome)) = open.trial.take_if(|(trial, _)| *trial == attempt)
+            && failed
+        {
+            // Nobody may be waiting.
+            let _ = outcome.send(true);
         }
     }
 
@@ -228,7 +273,7 @@ impl Breaker {
     pub(super) fn state(&self) -> (BreakerState, Option<Instant>) {
         match &self.open {
             None => (BreakerState::Closed, None),
-            Some(open) if open.asking > 0 => (BreakerState::HalfOpen, None),
+            Some(open) if open.is_asking() => (BreakerState::HalfOpen, None),
             Some(open) => (BreakerState::Open, Some(open.next)),
         }
     }
@@ -237,5 +282,11 @@ impl Breaker {
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
         self.failing.len()
+    }
+}
+
+impl Open {
+    fn is_asking(&self) -> bool {
+        self.probe.is_some() || self.trial.is_some()
     }
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::time::Instant;
 
 use super::batch::{self, Answers, Batches};
-use super::breaker::{Admission, Breaker};
+use super::breaker::{Admission, Breaker, Refusal};
 use super::flight::Flights;
 use super::probe::Prober;
 use super::rate::Rate;
@@ -51,23 +51,6 @@ struct Figures {
     batches: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
-}
-
-/// The way to one source for one trigger.
-pub(crate) struct Opener<S: Source> {
-    held: Arc<Held<S>>,
-    connect: Arc<Connect>,
-}
-
-/// How a question is put.
-#[derive(Clone, Debug)]
-pub(crate) struct Put {
-    /// How long it may take.
-    pub(crate) within: Duration,
-    /// The time of day, for texts.
-    pub(crate) now: Option<jiff::Timestamp>,
-    /// The read it is put for, if somebody wants to know.
-    pub(crate) errand: Option<Errand>,
 }
 
 impl<S: Source> Held<S> {
@@ -125,8 +108,8 @@ impl<S: Source> Held<S> {
         let state = lock(&self.state);
         let mut users: Vec<String> = state.users.keys().map(ToString::to_string).collect();
         users.sort();
-        let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        let (asked, refused) = (count(&self.figures.asked), count(&self.figures.refused));
+        let figure = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let (asked, refused) = (figure(&self.figures.asked), figure(&self.figures.refused));
         let (breaker, next) = state.breaker.state();
         ConnectionReport {
             protocol: S::PROTOCOL,
@@ -137,9 +120,9 @@ impl<S: Source> Held<S> {
             idle_seconds: now.duration_since(state.last).as_secs(),
             users,
             asked,
-            batches: count(&self.figures.batches),
-            shared: count(&self.figures.wanted).saturating_sub(asked + refused),
-            failed: count(&self.figures.failed),
+            batches: figure(&self.figures.batches),
+            shared: figure(&self.figures.wanted).saturating_sub(asked + refused),
+            failed: figure(&self.figures.failed),
             refused,
             questions_per_minute: state.rate.a_minute(now),
             in_flight,
@@ -154,24 +137,46 @@ impl<S: Source> Held<S> {
         look(&mut lock(&self.state).breaker)
     }
 
+    /// Where the source is.
+    pub(super) fn endpoint(&self) -> String {
+        S::endpoint(&self.key)
+    }
+
     pub(super) fn marks(&self) -> &RandomState {
         &self.marks
     }
 
-    /// Whether to ask. Counts the read either way.
-    fn admit(&self, question: u64, now: Instant, told: Option<jiff::Timestamp>) -> Admission {
-        self.figures.wanted.fetch_add(1, Ordering::Relaxed);
+    /// Whether to ask. Counts the read, unless it has to wait to know.
+    pub(super) fn admit(&self, question: u64, told: Option<jiff::Timestamp>) -> Admission {
+        let now = now();
         let mut state = lock(&self.state);
-        state.rate.count(now);
         let admission = state.breaker.admit(question, now, told);
-        if let Admission::Refuse { .. } = admission {
-            self.figures.refused.fetch_add(1, Ordering::Relaxed);
+        match admission {
+            Admission::Wait(_) => return admission,
+            Admission::Refuse(_) => count(&self.figures.refused),
+            Admission::Ask | Admission::Trial(_) => {}
         }
+        count(&self.figures.wanted);
+        state.rate.count(now);
         admission
     }
 
+    /// What a read is answered with that waited in vain; `None` once the source is asked again. Counts the read.
+    pub(super) fn refuse(&self, told: Option<jiff::Timestamp>) -> Option<Refusal> {
+        let now = now();
+        let mut state = lock(&self.state);
+        let refusal = state.breaker.refusal(now, told)?;
+        count(&self.figures.wanted);
+        count(&self.figures.refused);
+        state.rate.count(now);
+        Some(refusal)
+    }
+
     /// The open source, and whether this call opened it.
-    async fn source(self: &Arc<Self>, connect: &Arc<Connect>) -> Result<(Arc<S>, bool), ScalerError> {
+    pub(super) async fn source(
+        self: &Arc<Self>,
+        connect: &Arc<Connect>,
+    ) -> Result<(Arc<S>, bool), ScalerError> {
         if let Some(source) = lock(&self.state).source.clone() {
             return Ok((source, false));
         }
@@ -187,7 +192,7 @@ impl<S: Source> Held<S> {
     }
 
     /// Forgets a source whose connection broke, unless another took its place already.
-    fn forget(&self, broken: &Arc<S>) {
+    pub(super) fn forget(&self, broken: &Arc<S>) {
         let mut state = lock(&self.state);
         if state
             .source
@@ -234,7 +239,7 @@ impl<S: Source> Held<S> {
         self.figures
             .asked
             .fetch_add(questions.len() as u64, Ordering::Relaxed);
-        self.figures.batches.fetch_add(1, Ordering::Relaxed);
+        count(&self.figures.batches);
         let answers = self.attempt(&connect, &questions).await;
         self.heed(&connect, &questions, &answers, asked);
         answers
@@ -273,7 +278,7 @@ impl<S: Source> Held<S> {
 
     /// Counts a failed question; `silent_since` is when it was put, if nobody said anything. Says whether a probe is needed.
     fn failed(&self, question: &S::Question, silent_since: Option<Instant>, error: &ScalerError) -> bool {
-        self.figures.failed.fetch_add(1, Ordering::Relaxed);
+        count(&self.figures.failed);
         let hash = self.marks.hash_one(question);
         let mut state = lock(&self.state);
         state.last_error = Some(error.chain());
@@ -319,6 +324,14 @@ impl<S: Source> Held<S> {
         answers
     }
 
+    /// No answer came in that time.
+    pub(super) fn timed_out(&self, after: Duration) -> ScalerError {
+        ScalerError::TimedOut {
+            endpoint: S::endpoint(&self.key),
+            after,
+        }
+    }
+
     /// Takes note of a question whose deadline passed. A source that has not answered anybody meanwhile is dropped: its
     /// connection may be dead without either side knowing.
     pub(super) fn late(
@@ -328,10 +341,7 @@ impl<S: Source> Held<S> {
         asked: Instant,
         after: Duration,
     ) -> ScalerError {
-        let error = ScalerError::TimedOut {
-            endpoint: S::endpoint(&self.key),
-            after,
-        };
+        let error = self.timed_out(after);
         if self.failed(&question, Some(asked), &error) {
             self.prober.start(self, connect, question, after);
         }
@@ -343,6 +353,10 @@ impl<S: Source> Held<S> {
     }
 }
 
+fn count(figure: &AtomicU64) {
+    figure.fetch_add(1, Ordering::Relaxed);
+}
+
 /// The places of the questions whose connection broke.
 fn lost<A>(answers: &[Result<A, ScalerError>]) -> Vec<usize> {
     let broken =
@@ -350,106 +364,6 @@ fn lost<A>(answers: &[Result<A, ScalerError>]) -> Vec<usize> {
     (0..answers.len())
         .filter(|&place| broken(&answers[place]))
         .collect()
-}
-
-impl<S: Source> Clone for Opener<S> {
-    fn clone(&self) -> Self {
-        Self {
-            held: Arc::clone(&self.held),
-            connect: Arc::clone(&self.connect),
-        }
-    }
-}
-
-impl<S: Source> Opener<S> {
-    pub(super) fn new(held: Arc<Held<S>>, connect: &Arc<Connect>) -> Self {
-        Self {
-            held,
-            connect: Arc::clone(connect),
-        }
-    }
-
-    /// The source, for those who must not keep it.
-    pub(super) fn held(&self) -> Weak<Held<S>> {
-        Arc::downgrade(&self.held)
-    }
-
-    /// Puts a question, unless the source is known to be silent.
-    pub(super) async fn ask(self, question: S::Question, put: Put) -> Result<S::Answer, ScalerError> {
-        let Self { held, connect } = self;
-        let asked = now();
-        let admission = held.admit(held.marks.hash_one(&question), asked, put.now);
-        if let Admission::Refuse {
-            since,
-            within,
-            failure,
-        } = admission
-        {
-            return Err(ScalerError::Silent {
-                endpoint: S::endpoint(&held.key),
-                since,
-                within,
-                source: failure,
-            });
-        }
-        let _trial = matches!(admission, Admission::Trial).then(|| Trial(&held));
-        let answer = held.answer(&connect, question.clone(), put.errand);
-        match tokio::time::timeout(put.within, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(held.late(&connect, question, asked, put.within)),
-        }
-    }
-
-    /// Puts a question for a stream, which has the deadline of the process.
-    pub(crate) async fn put(&self, question: S::Question) -> Result<S::Answer, ScalerError> {
-        let put = Put {
-            within: self.connect.timeout,
-            now: None,
-            errand: None,
-        };
-        self.clone().ask(question, put).await
-    }
-
-    /// The open source, for streams.
-    pub(crate) async fn source(&self) -> Result<Arc<S>, ScalerError> {
-        let (source, _) = self.in_time(self.held.source(&self.connect)).await?;
-        Ok(source)
-    }
-
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, ScalerError>>) -> Result<T, ScalerError> {
-        let done = tokio::time::timeout(self.connect.timeout, work).await;
-        done.unwrap_or_else(|_| {
-            Err(ScalerError::TimedOut {
-                endpoint: S::endpoint(&self.held.key),
-                after: self.connect.timeout,
-            })
-        })
-    }
-
-    /// The settings of the process.
-    pub(crate) fn connect(&self) -> &Connect {
-        &self.connect
-    }
-
-    /// How many failed questions are remembered.
-    #[cfg(test)]
-    pub(super) fn remembered(&self) -> usize {
-        self.held.breaker(|breaker| breaker.remembered())
-    }
-
-    /// Says that the connection of a source broke.
-    pub(crate) fn lost(&self, source: &Arc<S>) {
-        self.held.forget(source);
-    }
-}
-
-/// A read that finds out about an open source; whatever ends it, the next may try.
-struct Trial<'a, S: Source>(&'a Held<S>);
-
-impl<S: Source> Drop for Trial<'_, S> {
-    fn drop(&mut self) {
-        self.0.breaker(Breaker::end);
-    }
 }
 
 /// The time that ages, idleness and pauses are counted from; it never decides a value.

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::breaker::Breaker;
 use super::held::{Held, lock, now};
+use super::opener::Finding;
 use crate::connect::Connect;
 use crate::scaler::Source;
 
@@ -64,13 +65,14 @@ async fn probe<S: Source>(
         tokio::time::sleep_until(next).await;
         let Some(held) = held.upgrade() else { return };
         // Somebody's trial may be under way instead; then this turn is its.
-        if held.breaker(Breaker::begin) {
+        if let Some(probe) = held.breaker(Breaker::begin) {
+            // However this ends, also with the task: the next may begin.
+            let _probe = Finding::new(&held, probe);
             let asked = now();
             let answer = held.answer(&connect, question.clone(), None);
             if tokio::time::timeout(within, answer).await.is_err() {
                 held.late(&connect, question.clone(), asked, within);
             }
-            held.breaker(Breaker::end);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::held::{Held, Opener, lock};
+use super::held::{Held, lock};
+use super::opener::Opener;
 use super::report::ConnectionReport;
 use crate::connect::Connect;
 use crate::scaler::Source;

@@ -2,9 +2,11 @@
 
 mod batching;
 mod silence;
+mod trials;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
+use std::ops::RangeBounds;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use futures::future::pending;
 use tokio::time::Instant;
 
-use super::held::Put;
+use super::opener::Put;
 use super::{ConnectionReport, Shelf, Shelves};
 use crate::ScalerError;
 use crate::connect::Connect;
@@ -38,6 +40,9 @@ struct State {
     slow: BTreeSet<u32>,
     /// Every request: when it came, and what it asked.
     requests: Vec<(Duration, Vec<u32>)>,
+    /// Requests that are under way, and the most there were at a time.
+    under_way: usize,
+    most: usize,
     born: Option<Instant>,
 }
 
@@ -51,6 +56,8 @@ enum Mode {
     Refuses,
     /// Leaves out the last answer.
     AnswersShort,
+    /// Takes connections, and never gets as far as requests.
+    NeverOpens,
 }
 
 /// Each world is a source of its own.
@@ -85,6 +92,15 @@ impl World {
         let state = self.state();
         state.requests.iter().map(|(_, asked)| asked.clone()).collect()
     }
+
+    /// How many requests asked one of these first.
+    fn asked_of(&self, questions: impl RangeBounds<u32>) -> usize {
+        let requests = self.requests();
+        requests
+            .iter()
+            .filter(|asked| questions.contains(&asked[0]))
+            .count()
+    }
 }
 
 struct Fake(Arc<World>);
@@ -112,6 +128,9 @@ impl Source for Fake {
         if key.0.state().mode == Mode::Refuses {
             return Err(refused());
         }
+        if key.0.state().mode == Mode::NeverOpens {
+            pending::<()>().await;
+        }
         Ok(Self(Arc::clone(&key.0)))
     }
 
@@ -120,9 +139,12 @@ impl Source for Fake {
             let mut state = self.0.state();
             let at = state.born.get_or_insert_with(Instant::now).elapsed();
             state.requests.push((at, questions.to_vec()));
+            state.under_way += 1;
+            state.most = state.most.max(state.under_way);
             let stuck = questions.iter().any(|question| state.slow.contains(question));
             (state.mode, state.latency, stuck)
         };
+        let _request = Request(&self.0);
         if mode == Mode::Hangs || stuck {
             pending::<()>().await;
         }
@@ -144,6 +166,15 @@ impl Source for Fake {
             answers.pop();
         }
         answers
+    }
+}
+
+/// A request until it is answered or given up.
+struct Request<'a>(&'a World);
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
     }
 }
 
@@ -176,9 +207,18 @@ impl Bench {
     }
 
     async fn timed_on(&self, world: &Arc<World>, question: u32) -> (Result<u32, String>, Duration) {
+        self.within(world, question, DEADLINE).await
+    }
+
+    async fn within(
+        &self,
+        world: &Arc<World>,
+        question: u32,
+        within: Duration,
+    ) -> (Result<u32, String>, Duration) {
         let begin = Instant::now();
         let put = Put {
-            within: DEADLINE,
+            within,
             now: "2026-01-01T10:00:00Z".parse().ok(),
             errand: None,
         };
