@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::batch::{self, Answers, Batches};
 use super::breaker::{Admission, Breaker, Refusal};
@@ -183,7 +183,10 @@ impl<S: Source> Held<S> {
         let (held, connect) = (Arc::clone(self), Arc::clone(connect));
         let opening = self.opening.join((), move || {
             Box::pin(async move {
-                let source = Arc::new(S::open(&held.key, &connect).await?);
+                // Those who ask give up at their own deadlines; but others join meanwhile, and would wait for the very
+                // opening that does not end.
+                let opened = timeout(connect.timeout, S::open(&held.key, &connect)).await;
+                let source = Arc::new(opened.unwrap_or_else(|_| Err(held.timed_out(connect.timeout)))?);
                 lock(&held.state).source = Some(Arc::clone(&source));
                 Ok(source)
             })

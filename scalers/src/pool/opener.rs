@@ -84,10 +84,8 @@ impl<S: Source> Opener<S> {
 
     /// The open source, for streams.
     pub(crate) async fn source(&self) -> Result<Arc<S>, ScalerError> {
-        let within = self.connect.timeout;
-        let opened = timeout(within, self.held.source(&self.connect)).await;
-        let opened = opened.unwrap_or_else(|_| Err(self.held.timed_out(within)));
-        opened.map(|(source, _)| source)
+        let (source, _) = self.held.source(&self.connect).await?;
+        Ok(source)
     }
 
     /// The settings of the process.

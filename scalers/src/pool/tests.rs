@@ -1,6 +1,7 @@
 //! The pool with a source that is told what to do, in virtual time.
 
 mod batching;
+mod opening;
 mod silence;
 mod trials;
 

@@ -128,13 +128,8 @@ impl Source for Amqp {
         let properties = ConnectionProperties::default()
             .with_connection_name("keda".into())
             .with_auth_provider(key.login.clone());
-        // A broker that leaves at the wrong moment is not always noticed by lapin, which then waits for good.
-        let opening = Connection::connector(key.uri(), transport::runtime(), stream, properties);
-        let opened = tokio::time::timeout(connect.timeout, opening).await;
-        let opened = opened.map_err(|_| ScalerError::TimedOut {
-            endpoint: endpoint.clone(),
-            after: connect.timeout,
-        })?;
+        // A broker that leaves at the wrong moment is not always noticed by lapin, which then waits until the pool gives up.
+        let opened = Connection::connector(key.uri(), transport::runtime(), stream, properties).await;
         let connection = opened.map_err(|error| failure(&endpoint, &key.login, Stage::Login, &error))?;
         Ok(Self {
             endpoint,

@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::TriggerInput;
+use crate::observer::Asker;
+use crate::pool::Pool;
 
 const PASSWORD: &str = "hush-hush";
 /// A bound for a test that hangs.
@@ -73,7 +76,10 @@ async fn says(texts: Vec<Vec<u8>>) -> (Broker, JoinHandle<()>) {
 
 async fn refusal(texts: Vec<Vec<u8>>) -> ScalerError {
     let (broker, server) = says(texts).await;
-    let opened = tokio::time::timeout(DEADLINE, Amqp::open(&broker, &Connect::default())).await;
+    let asker = Asker::new(&TriggerInput::default(), "rabbitmq");
+    // lapin does not notice every end; the pool does.
+    let way = Pool::new(Connect::default()).opener::<Amqp>(&broker, &asker);
+    let opened = tokio::time::timeout(DEADLINE, way.source()).await;
     let Err(error) = opened.expect("an end") else {
         panic!("that was no broker")
     };
