@@ -3,22 +3,28 @@
 //! Subscribing takes nothing from anybody: JetStream and its consumers go on as if nobody listened. Each subscription ends
 //! itself at the server after one message, so that a busy subject costs one message a pause and not all of them.
 
+mod client;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_nats::{
-    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError,
-    SubscribeErrorKind,
-};
-use futures::StreamExt;
-use futures::stream::SelectAll;
+use reqwest::Url;
+use rustls::pki_types::ServerName;
+use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
 
+use self::client::{Client, Failure, Lines, Stream, Subscriptions};
 use crate::connect::Connect;
 use crate::pool::{Shelf, Shelves};
 use crate::scaler::Source;
 use crate::tls::TlsSettings;
 use crate::{Cause, ScalerError, Secret};
+
+/// The port of a server where its address names none.
+const PORT: u16 = 4222;
+/// Letters of a server's own words that are passed on.
+const MOST_LETTERS: usize = 300;
 
 /// Servers of one cluster with everything that makes their connection different from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,17 +43,15 @@ pub(crate) struct Login {
     pub(crate) token: Option<Secret<String>>,
 }
 
-/// An open connection. It tries each address once more by itself; after that, whoever listens opens another.
+/// An open connection.
 pub(crate) struct Nats {
     endpoint: String,
     client: Client,
-    /// What a server refused last.
-    refused: watch::Receiver<Option<String>>,
 }
 
 /// Subscriptions to subjects, each for one message.
 pub(crate) struct Ears {
-    messages: SelectAll<async_nats::Subscriber>,
+    messages: Subscriptions,
     refused: watch::Receiver<Option<String>>,
     subjects: Vec<String>,
     endpoint: String,
@@ -70,90 +74,135 @@ impl Source for Nats {
 
     async fn open(key: &Servers, connect: &Connect) -> Result<Self, ScalerError> {
         let endpoint = Self::endpoint(key);
-        let addresses: Result<Vec<ServerAddr>, _> = key.addresses.iter().map(|text| text.parse()).collect();
-        let addresses = addresses
-            .map_err(|_| ScalerError::Setting("`pushServer` must be `nats://host:port`".to_owned()))?;
-        let (sender, refused) = watch::channel(None);
-        let (sender, login) = (Arc::new(sender), key.login.clone());
-        let mut options = ConnectOptions::new()
-            .name("keda")
-            .connection_timeout(connect.timeout)
-            .max_reconnects(addresses.len().max(1))
-            .ignore_discovered_servers()
-            .reconnect_delay_callback(|_| Duration::ZERO)
-            .event_callback(move |event| {
-                let sender = Arc::clone(&sender);
-                let text = match event {
-                    Event::ServerError(ServerError::Other(text)) => Some(login.printable(&text)),
-                    _ => None,
-                };
-                async move {
-                    if text.is_some() {
-                        sender.send_replace(text);
-                    }
-                }
-            });
-        if let Some(username) = &key.login.username {
-            let password = key.login.password.clone().unwrap_or_default();
-            options = options.user_and_password(username.clone(), password.expose().clone());
+        let no_address = || ScalerError::Setting("`pushServer` must be `nats://host:port`".to_owned());
+        let addresses: Option<Vec<Address>> = key.addresses.iter().map(|text| Address::parse(text)).collect();
+        let addresses = addresses.ok_or_else(no_address)?;
+        // A server may ask for TLS by itself; then the roots of the process count.
+        let config = key.tls.clone().unwrap_or_default().client(connect)?;
+        let tls = TlsConnector::from(Arc::new(config));
+        // A server that does not answer must leave the next ones their time.
+        let share = connect.timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).clamp(1, 3);
+        let mut first = None;
+        for address in &addresses {
+            let opened = tokio::time::timeout(share, address.open(key, tls.clone())).await;
+            let late = |_| Failure::Io(std::io::ErrorKind::TimedOut.into());
+            match opened.map_err(late).flatten() {
+                Ok(client) => return Ok(Self { endpoint, client }),
+                Err(refused @ Failure::Refused(_)) => return Err(key.login.failure(&endpoint, refused)),
+                Err(failure) => first.get_or_insert(failure),
+            };
         }
-        if let Some(token) = &key.login.token {
-            options = options.token(token.expose().clone());
-        }
-        if let Some(tls) = &key.tls {
-            options = options.require_tls(true).tls_client_config(tls.client(connect)?);
-        } else {
-            // A server may ask for TLS by itself; then the roots of the process count.
-            options = options.tls_client_config(TlsSettings::default().client(connect)?);
-        }
-        let client = options
-            .connect(addresses)
-            .await
-            .map_err(|error| failure(&endpoint, &error))?;
-        Ok(Self {
-            endpoint,
-            client,
-            refused,
-        })
+        Err(first.map_or_else(no_address, |failure| key.login.failure(&endpoint, failure)))
     }
 
     async fn ask(&self, questions: &[()]) -> Vec<Result<(), ScalerError>> {
-        let there = self.client.flush().await.map_err(|_| self.lost());
+        let there = self.flush().await;
         questions.iter().map(|()| there.clone()).collect()
     }
 }
 
+/// Where one server is.
+#[derive(Debug, PartialEq)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+impl Address {
+    fn parse(text: &str) -> Option<Self> {
+        let url = text.parse::<Url>().ok()?;
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+        Some(Self {
+            host: host.to_owned(),
+            port: url.port().unwrap_or(PORT),
+        })
+    }
+
+    async fn open(&self, key: &Servers, tls: TlsConnector) -> Result<Client, Failure> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        let (info, stream) = Lines::new(stream).greeting().await?;
+        let private = key.tls.is_some() || info.tls_required;
+        let stream: Box<dyn Stream> = if private {
+            let name = ServerName::try_from(self.host.clone()).map_err(|_| {
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name fits no certificate")
+            })?;
+            Box::new(tls.connect(name, stream).await?)
+        } else {
+            Box::new(stream)
+        };
+        let mut lines = Lines::new(stream);
+        lines.log_in(&key.login.connect(private)).await?;
+        let login = key.login.clone();
+        Ok(Client::start(lines, move |text| login.printable(text)))
+    }
+}
+
 impl Login {
+    /// What a client says of itself.
+    fn connect(&self, private: bool) -> serde_json::Value {
+        let exposed = |secret: &Option<Secret<String>>| secret.as_ref().map(|secret| secret.expose().clone());
+        let mut connect = json!({
+            "name": "keda",
+            "lang": "rust",
+            "version": env!("CARGO_PKG_VERSION"),
+            "verbose": false,
+            "pedantic": false,
+            "tls_required": private,
+        });
+        if let Some(username) = &self.username {
+            connect["user"] = json!(username);
+            connect["pass"] = json!(exposed(&self.password).unwrap_or_default());
+        }
+        if let Some(token) = exposed(&self.token) {
+            connect["auth_token"] = json!(token);
+        }
+        connect
+    }
+
     /// The text of a server, without the credentials in case it sends them back.
     fn printable(&self, text: &str) -> String {
         let secrets = [&self.password, &self.token].into_iter().flatten();
-        secrets
+        let text = secrets
             .filter(|secret| !secret.expose().is_empty())
             .fold(text.to_owned(), |text, secret| {
                 text.replace(secret.expose().as_str(), "[redacted]")
-            })
+            });
+        let letters = text.chars().filter(|letter| !letter.is_control());
+        letters.take(MOST_LETTERS).collect()
+    }
+
+    /// What a failure to connect means.
+    fn failure(&self, endpoint: &str, failure: Failure) -> ScalerError {
+        let text = match failure {
+            Failure::Io(error) => return ScalerError::unreachable(endpoint, error),
+            Failure::Refused(text) => self.printable(&text),
+        };
+        let said = std::io::Error::other(text);
+        let refused = said.to_string().to_lowercase();
+        if refused.contains("authorization") || refused.contains("authentication") {
+            let said: Cause = Arc::new(said);
+            return ScalerError::Unauthorized {
+                endpoint: endpoint.to_owned(),
+                source: said,
+            };
+        }
+        ScalerError::unreachable(endpoint, said)
     }
 }
 
 impl Nats {
     /// Listens for the next message on any of several subjects.
     pub(crate) async fn listen(&self, subjects: &[String]) -> Result<Ears, ScalerError> {
-        let mut refused = self.refused.clone();
-        refused.mark_unchanged();
-        let mut messages = SelectAll::new();
-        for subject in subjects {
-            let listening = self.client.subscribe(subject.clone()).await;
-            let mut subscriber = listening.map_err(|error| match error.kind() {
-                SubscribeErrorKind::InvalidSubject => {
-                    ScalerError::Setting(format!("nobody can listen to the subject `{subject}`"))
-                }
-                // The client has given up on its servers.
-                _ => self.lost(),
-            })?;
-            subscriber.unsubscribe_after(1).await.map_err(|_| self.lost())?;
-            messages.push(subscriber);
+        if let Some(subject) = subjects.iter().find(|subject| !is_subject(subject)) {
+            return Err(ScalerError::Setting(format!(
+                "nobody can listen to the subject `{subject}`"
+            )));
         }
-        self.client.flush().await.map_err(|_| self.lost())?;
+        let mut refused = self.client.refused.clone();
+        refused.mark_unchanged();
+        let messages = self.client.subscribe(subjects);
+        self.flush().await?;
         Ok(Ears {
             messages,
             refused,
@@ -162,14 +211,24 @@ impl Nats {
         })
     }
 
+    async fn flush(&self) -> Result<(), ScalerError> {
+        if self.client.flush().await {
+            Ok(())
+        } else {
+            Err(lost(&self.endpoint))
+        }
+    }
+
     /// The servers as text.
     pub(crate) fn address(&self) -> &str {
         &self.endpoint
     }
+}
 
-    fn lost(&self) -> ScalerError {
-        lost(&self.endpoint)
-    }
+/// Whether a text may stand where the protocol has a subject: words between dots.
+fn is_subject(text: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c.is_control());
+    text.split('.').all(word)
 }
 
 fn lost(endpoint: &str) -> ScalerError {
@@ -181,8 +240,8 @@ impl Ears {
     pub(crate) async fn hear(&mut self) -> Result<(), ScalerError> {
         loop {
             tokio::select! {
-                message = self.messages.next() => {
-                    return message.map(|_| ()).ok_or_else(|| lost(&self.endpoint));
+                heard = self.messages.heard() => {
+                    return if heard { Ok(()) } else { Err(lost(&self.endpoint)) };
                 }
                 Ok(()) = self.refused.changed() => {
                     let text = self.refused.borrow_and_update().clone().unwrap_or_default();
@@ -197,33 +256,10 @@ impl Ears {
     }
 }
 
-/// What a failure to connect means. The client's texts name no credential; a server's might, so they are left out.
-fn failure(endpoint: &str, error: &ConnectError) -> ScalerError {
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            let said: Cause = Arc::new(std::io::Error::other("authorization violation"));
-            ScalerError::Unauthorized {
-                endpoint: endpoint.to_owned(),
-                source: said,
-            }
-        }
-        kind => {
-            let mut text = kind.to_string();
-            let mut next = std::error::Error::source(error);
-            while let Some(cause) = next {
-                if cause.is::<std::io::Error>() || cause.is::<rustls::Error>() {
-                    text = format!("{text}: {cause}");
-                    break;
-                }
-                next = cause.source();
-            }
-            ScalerError::unreachable(endpoint, std::io::Error::other(text))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -276,6 +312,9 @@ mod tests {
             (INFO, ""),
             (INFO, "\u{1}\u{2}\r\n"),
             (INFO, "-ERR 'hush-hush'\r\n"),
+            (INFO, "-ERR\r\n"),
+            (INFO, "MSG a 1 18446744073709551615\r\nx"),
+            (INFO, "HMSG a 1 0 18446744073709551615\r\nx"),
         ] {
             assert!(
                 refusal(greeting, reply).await.is_connection_lost(),
@@ -288,6 +327,30 @@ mod tests {
     async fn a_refused_login_is_told_apart() {
         let error = refusal(INFO, "-ERR 'Authorization Violation'\r\n").await;
         assert!(matches!(error, ScalerError::Unauthorized { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn addresses_have_a_port() {
+        let at = |host: &str, port| {
+            Some(Address {
+                host: host.to_owned(),
+                port,
+            })
+        };
+        assert_eq!(Address::parse("nats://nats.shop"), at("nats.shop", 4222));
+        assert_eq!(Address::parse("tls://nats.shop:4443"), at("nats.shop", 4443));
+        assert_eq!(Address::parse("nats://[fd00::1]:1"), at("fd00::1", 1));
+        assert_eq!(Address::parse("nats:"), None);
+    }
+
+    #[test]
+    fn a_subject_is_words_between_dots() {
+        for good in ["orders", "orders.new", "orders.*", "orders.>", "$JS.x"] {
+            assert!(is_subject(good), "{good}");
+        }
+        for bad in ["", ".", "a..b", "a.", "a b", "a\r\nPUB b 0"] {
+            assert!(!is_subject(bad), "{bad}");
+        }
     }
 
     #[test]
