@@ -18,6 +18,9 @@ use crate::{ScalerError, Secret};
 
 mod push;
 
+/// Subjects that are listened to at most where a server names them.
+const MOST_SUBJECTS: usize = 1_000;
+
 pub(super) const NATS_JETSTREAM: ScalerType = ScalerType::new::<JetStream>(
     "nats-jetstream",
     "Messages that a JetStream consumer has before it",
@@ -263,6 +266,23 @@ impl JetStream {
             }
             None => format!("the account `{}` has no stream `{stream}`", self.account_id()),
         }))
+    }
+
+    /// What to listen to for a consumer that is asked about.
+    fn listened(&self, answer: &Answer) -> Result<Vec<String>, ScalerError> {
+        let subjects = self.subjects(answer);
+        let Self { stream, consumer, .. } = self;
+        let reason = match subjects.len() {
+            0 => format!(
+                "there is no consumer `{consumer}` of the stream `{stream}` with subjects to listen to"
+            ),
+            1..=MOST_SUBJECTS => return Ok(subjects),
+            more => format!(
+                "the consumer `{consumer}` of the stream `{stream}` has {more} subjects, and no more than \
+                 {MOST_SUBJECTS} are listened to"
+            ),
+        };
+        Err(ScalerError::Value(format!("{reason}; `pushSubjects` names them")))
     }
 
     /// The subjects to listen to: those given, or those of the consumer, or those of the stream.

@@ -113,14 +113,7 @@ impl Push {
     async fn open(&self) -> Result<Open, ScalerError> {
         let mut subjects = self.trigger.push_subjects.clone();
         if subjects.is_empty() {
-            subjects = self.trigger.subjects(&self.monitored().await?);
-        }
-        if subjects.is_empty() {
-            let (stream, consumer) = (&self.trigger.stream, &self.trigger.consumer);
-            return Err(ScalerError::Value(format!(
-                "there is no consumer `{consumer}` of the stream `{stream}` with subjects to listen to; \
-                 `pushSubjects` names them"
-            )));
+            subjects = self.trigger.listened(&self.monitored().await?)?;
         }
         let source = self.opener.source().await?;
         let ears = self.listen(&source, &subjects).await?;

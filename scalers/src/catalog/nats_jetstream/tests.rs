@@ -145,6 +145,40 @@ fn subjects_are_those_of_the_consumer_or_the_stream() {
 }
 
 #[test]
+fn a_server_cannot_name_subjects_without_end() {
+    let of = |count: usize| {
+        let subjects: Vec<String> = (0..count).map(|number| format!("\"s{number}\"")).collect();
+        let accounts = consumer(0, 0, "a").replace(
+            "\"name\": \"billing\",",
+            &format!(
+                "\"name\": \"billing\", \"config\": {{\"filter_subjects\": [{}]}},",
+                subjects.join(",")
+            ),
+        );
+        let listened = trigger(&[], &[]).listened(&answer(vec![report(None, &accounts)]));
+        listened
+            .map(|subjects| subjects.len())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(of(1_000), Ok(1_000));
+    assert_eq!(
+        of(1_001),
+        Err(
+            "the consumer `billing` of the stream `ORDERS` has 1001 subjects, and no more than 1000 are listened to; \
+             `pushSubjects` names them"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        of(0),
+        Err(
+            "there is no consumer `billing` of the stream `ORDERS` with subjects to listen to; `pushSubjects` names them"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
 fn where_it_listens() {
     let given = [
         ("push", "true"),
