@@ -3,6 +3,7 @@
 //! The length of a queue is read by declaring it passively: nothing is consumed. Questions follow each other on one
 //! channel without waiting; a queue that is missing closes that channel, and is asked for on one of its own from then on.
 
+mod depth;
 mod transport;
 mod watch;
 

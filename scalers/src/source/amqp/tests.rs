@@ -113,6 +113,25 @@ async fn a_frame_that_never_ends_is_refused() {
 }
 
 #[tokio::test]
+async fn tables_in_tables_without_end_are_refused() {
+    // `Connection.Start` with properties that hold a table that holds a table.
+    let mut table = vec![0, 0, 0, 0];
+    while table.len() < 8_100 {
+        let mut outer = (table.len() as u32 + 2).to_be_bytes().to_vec();
+        outer.extend([0, b'F']);
+        outer.append(&mut table);
+        table = outer;
+    }
+    let method = [&[0, 10, 0, 10, 0, 9], table.as_slice()].concat();
+    let error = refusal(vec![frame(&method)]).await;
+    assert!(
+        error.chain().ends_with("it sent tables in tables without end"),
+        "{}",
+        error.chain()
+    );
+}
+
+#[tokio::test]
 async fn a_broker_that_leaves_is_an_error_at_every_step() {
     let start = start();
     for texts in [

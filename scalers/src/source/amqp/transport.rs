@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tokio_rustls::TlsConnector;
 
-use super::Broker;
+use super::{Broker, depth};
 use crate::ScalerError;
 use crate::connect::Connect;
 
@@ -162,17 +162,34 @@ struct Frames {
     known: usize,
     /// How many bytes of payload and end mark follow.
     rest: usize,
+    /// The payload, where its tables have to be looked at.
+    payload: Vec<u8>,
     /// What is wrong with the stream; it stays wrong.
     broken: Option<&'static str>,
 }
 
 impl Frames {
+    /// Takes the next part of a payload.
+    fn look_at(&mut self, part: &[u8]) {
+        let kind = self.header[0];
+        if depth::matters(kind) {
+            self.payload.extend_from_slice(part);
+            if self.rest == 0 {
+                // The end mark is no part of it.
+                self.payload.pop();
+                self.broken = depth::check(kind, &self.payload).err();
+                self.payload.clear();
+            }
+        }
+    }
+
     fn check(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while self.broken.is_none() && !bytes.is_empty() {
             if self.rest > 0 {
-                let skipped = self.rest.min(bytes.len());
-                self.rest -= skipped;
-                bytes = &bytes[skipped..];
+                let (part, after) = bytes.split_at(self.rest.min(bytes.len()));
+                self.rest -= part.len();
+                bytes = after;
+                self.look_at(part);
                 continue;
             }
             self.header[self.known] = bytes[0];
