@@ -17,6 +17,8 @@ use crate::ScalerError;
 
 /// How many brokers a round waits for, one after the other.
 const PHASES: u32 = 3;
+/// How many connections are kept.
+const MOST_SLOTS: usize = 2 * reply::MOST_BROKERS;
 /// How many coordinators are remembered. Groups beyond that are asked for each time.
 const MOST_COORDINATORS: usize = 100_000;
 
@@ -112,7 +114,7 @@ impl Brokers {
 
     /// The connection to an address, opened if need be.
     async fn connection(&self, address: &str) -> Result<Arc<Connection>, ScalerError> {
-        let slot = Arc::clone(lock(&self.slots).entry(address.to_owned()).or_default());
+        let slot = self.slot(address);
         let mut held = slot.connection.lock().await;
         if let Some(connection) = held.as_ref().filter(|connection| connection.is_usable()) {
             return Ok(Arc::clone(connection));
@@ -127,6 +129,16 @@ impl Brokers {
         let connection = Arc::new(opened.map_err(late)??);
         *held = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    /// The place of an address in the table. A cluster that names ever new ones loses the connections that are not being
+    /// opened just now.
+    fn slot(&self, address: &str) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if slots.len() >= MOST_SLOTS && !slots.contains_key(address) {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(slots.entry(address.to_owned()).or_default())
     }
 
     /// The connection to a broker that the cluster named.
@@ -275,4 +287,29 @@ impl Brokers {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while the lock was held cannot leave these tables half-written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn addresses_without_end_are_not_kept() {
+        let way = Way {
+            tls: None,
+            login: None,
+            patience: Duration::from_secs(3),
+        };
+        let brokers = Brokers::new("kafka:9092".to_owned(), vec!["kafka:9092".to_owned()], way);
+        for number in 0..2 * MOST_SLOTS {
+            let error = brokers
+                .named(&format!("no-port-{number}"))
+                .await
+                .err()
+                .expect("no address");
+            assert!(error.error.to_string().contains("no-port-"));
+        }
+        let kept = lock(&brokers.slots).len();
+        assert!(kept <= MOST_SLOTS, "{kept}");
+    }
 }

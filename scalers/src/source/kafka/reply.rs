@@ -9,6 +9,9 @@ use bytes::Bytes;
 
 use super::wire::{Malformed, Reader};
 
+/// More brokers than any cluster has: each of them would be connected to.
+pub(super) const MOST_BROKERS: usize = 1_000;
+
 /// The versions that a broker understands, by the number of the API.
 pub(super) type Versions = HashMap<i16, (i16, i16)>;
 
@@ -120,6 +123,9 @@ pub(super) fn metadata(mut r: Reader, version: i16) -> Result<Metadata, Malforme
         r.end()?;
         Ok((node, address(&host, port)))
     })?;
+    if brokers.len() > MOST_BROKERS {
+        return Err(Malformed::Value("more brokers than any cluster has"));
+    }
     r.text_or_none()?;
     r.i32()?;
     let topics = r.list(|r| topic(r, version))?;

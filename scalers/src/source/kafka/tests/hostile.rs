@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::super::reply;
-use super::super::wire::Reader;
+use super::super::wire::{Malformed, Reader};
 use super::*;
 
 /// How a broker treats its client.
@@ -140,6 +140,27 @@ fn written(version: i16) -> Bytes {
     let mut out = BytesMut::new();
     reply.encode(&mut out, version).expect("a reply");
     out.freeze()
+}
+
+#[test]
+fn more_brokers_than_a_cluster_has_are_refused() {
+    let named = |count: i32| {
+        let broker = |node: i32| {
+            MetadataResponseBroker::default()
+                .with_node_id(node.into())
+                .with_host(text("b"))
+                .with_port(9092)
+        };
+        let reply = MetadataResponse::default().with_brokers((0..count).map(broker).collect());
+        let mut out = BytesMut::new();
+        reply.encode(&mut out, 9).expect("a reply");
+        reply::metadata(Reader::new(out.freeze(), true), 9)
+    };
+    assert_eq!(named(1_000).expect("a large cluster").brokers.len(), 1_000);
+    assert_eq!(
+        named(1_001),
+        Err(Malformed::Value("more brokers than any cluster has"))
+    );
 }
 
 #[test]
