@@ -12,8 +12,8 @@ mod value;
 
 pub use reader::Reader;
 pub(crate) use reader::unknown_keys;
-pub(crate) use value::word;
 pub use value::{Kind, UrlQuery, Value};
+pub(crate) use value::{MOST_NUMBERS, fits, word};
 
 /// A struct whose fields are the settings of a trigger; derived, never written by hand.
 pub trait TriggerMetadata: Sized {

@@ -234,6 +234,13 @@ impl Connection {
     }
 }
 
+/// Numbers of partitions as a question has them.
+fn ascending(mut numbers: Vec<i32>) -> Vec<i32> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
 /// Says at once what can only fail later.
 fn warn_later(reader: &mut Reader<'_>, key: &str, mechanism: &str) {
     reader.warning(

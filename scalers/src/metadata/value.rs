@@ -103,15 +103,13 @@ impl Value for i64 {
     /// Also reads `a-b` as every number from `a` to `b`; a reversed range is empty.
     fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         // DEVIATION: upstream has no limit.
-        /// More numbers than any list of partitions holds: a larger range is a slip, and would cost memory.
-        const MOST: i64 = 100_000;
         let mut all = Vec::new();
         for element in text.split(',').map(str::trim) {
             match element.split_once('-').filter(|(low, _)| !low.is_empty()) {
                 Some((low, high)) => {
                     let (low, high) = (Self::parse(low.trim())?, Self::parse(high.trim())?);
-                    if high.saturating_sub(low) > MOST {
-                        return Err(format!("must not hold a range of more than {MOST} numbers"));
+                    if !fits(all.len(), low, high) {
+                        return Err(format!("must not hold more than {MOST_NUMBERS} numbers"));
                     }
                     all.extend(low..=high);
                 }
@@ -124,6 +122,16 @@ impl Value for i64 {
     fn is_zero(&self) -> bool {
         *self == 0
     }
+}
+
+/// More numbers than any list of partitions holds. What is larger is a slip, and a few letters of ranges would cost all the
+/// memory there is.
+pub(crate) const MOST_NUMBERS: usize = 100_000;
+
+/// Whether a range still fits into a list of numbers.
+pub(crate) fn fits(already: usize, low: i64, high: i64) -> bool {
+    let size = usize::try_from(high.saturating_sub(low).saturating_add(1)).unwrap_or_default();
+    already.saturating_add(size) <= MOST_NUMBERS
 }
 
 impl Value for f64 {
@@ -362,6 +370,12 @@ mod tests {
         reads("1,3-5,9-3", &vec![1_i64, 3, 4, 5]);
         reads("-1,2", &vec![-1_i64, 2]);
         refuses::<Vec<i64>>(&["1,", "5-", "a-b", "0-9999999999"]);
+        // Many ranges are as many numbers as one large one.
+        refuses::<Vec<i64>>(&["0-60000,5-60000", "0-100000"]);
+        assert_eq!(
+            Vec::<i64>::parse("1-50000,1-50000").map(|all| all.len()),
+            Ok(100_000)
+        );
         reads(
             "a=1, b=2=3",
             &BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2=3".into())]),

@@ -78,7 +78,7 @@ pub(crate) enum Question {
     Lag {
         group: String,
         topics: Topics,
-        /// The partitions that count; all without it.
+        /// The partitions that count, ascending; all without it.
         only: Option<Vec<i32>>,
     },
     /// Which topics and groups there are.

@@ -4,7 +4,7 @@
 
 use scalers_derive::TriggerMetadata;
 
-use super::{Connection, LagSettings, Memory, offers, offsets, warn_later};
+use super::{Connection, LagSettings, Memory, ascending, offers, offsets, warn_later};
 use crate::ScalerError;
 use crate::metadata::{Reader, word};
 use crate::scaler::{Metric, Offer, Reading, Trigger};
@@ -116,7 +116,7 @@ impl Trigger for ApacheKafka {
     fn question(&self, _metric: &str) -> Result<Question, ScalerError> {
         // No partition has a number below zero, so one that is too large is never found.
         let only = self.partition_limitation.iter();
-        let only: Vec<i32> = only.map(|number| i32::try_from(*number).unwrap_or(-1)).collect();
+        let only = ascending(only.map(|number| i32::try_from(*number).unwrap_or(-1)).collect());
         Ok(Question::Lag {
             group: self.group.consumer_group.clone(),
             topics: if self.topic.is_empty() {

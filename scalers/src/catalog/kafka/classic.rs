@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use scalers_derive::TriggerMetadata;
 
-use super::{Connection, LagSettings, Memory, offers, offsets, warn_later};
-use crate::metadata::{Kind, Reader, UrlQuery, Value, word};
+use super::{Connection, LagSettings, Memory, ascending, offers, offsets, warn_later};
+use crate::metadata::{Kind, MOST_NUMBERS, Reader, UrlQuery, Value, fits, word};
 use crate::scaler::{Metric, Offer, Reading, Trigger};
 use crate::source::http_auth::OAuth;
 use crate::source::kafka::{self as source, Answer, Cluster, Question, Sasl, TokenSource, Topics};
@@ -42,8 +42,6 @@ impl Value for Partitions {
 
     /// Upstream: `ParseInt32List`.
     fn parse(text: &str) -> Result<Self, String> {
-        /// More than any topic has: a larger range is a slip, and would cost memory.
-        const MOST: i32 = 100_000;
         let number = |text: &str| {
             let wrong = || "must be numbers of partitions and ranges such as `1,3-5`".to_owned();
             text.trim().parse::<i32>().map_err(|_| wrong())
@@ -53,8 +51,8 @@ impl Value for Partitions {
             let (low, high) = element.split_once('-').unwrap_or((element, element));
             let (low, high) = (number(low)?, number(high)?);
             // DEVIATION: upstream has no limit.
-            if high.saturating_sub(low) > MOST {
-                return Err(format!("must not hold a range of more than {MOST} numbers"));
+            if !fits(all.len(), low.into(), high.into()) {
+                return Err(format!("must not hold more than {MOST_NUMBERS} numbers"));
             }
             all.extend(low..=high);
         }
@@ -293,7 +291,10 @@ impl Trigger for Kafka {
     }
 
     fn question(&self, _metric: &str) -> Result<Question, ScalerError> {
-        let only = self.partition_limitation.as_ref().map(|all| all.0.clone());
+        let only = self
+            .partition_limitation
+            .as_ref()
+            .map(|all| ascending(all.0.clone()));
         Ok(Question::Lag {
             group: self.group.consumer_group.clone(),
             topics: match &self.topic {

@@ -53,6 +53,9 @@ pub(super) struct Lag {
 /// Where a group was when it was last seen, by topic and partition.
 pub(super) type Seen = HashMap<String, HashMap<i32, i64>>;
 
+/// Partitions that may be remembered though they are not there any more.
+const SPARE: usize = 1_000;
+
 /// The lag over all partitions. `seen` takes what this reading saw, where persistent lag is excluded.
 pub(super) fn lag(rules: Rules, topics: &[TopicOffsets], seen: &mut Seen) -> Lag {
     let (mut sum, mut partitions, mut lagging) = (Lag::default(), 0_i64, 0_i64);
@@ -65,8 +68,26 @@ pub(super) fn lag(rules: Rules, topics: &[TopicOffsets], seen: &mut Seen) -> Lag
             lagging += i64::from(one.metric > 0);
         }
     }
+    if rules.exclude_persistent {
+        forget(topics, seen);
+    }
     sum.metric = bounded(rules, sum.metric, partitions, lagging);
     sum
+}
+
+/// Forgets partitions that are not there any more, once they are many. Upstream keeps them.
+fn forget(topics: &[TopicOffsets], seen: &mut Seen) {
+    let there: usize = topics.iter().map(|topic| topic.partitions.len()).sum();
+    let known: usize = seen.values().map(HashMap::len).sum();
+    if known <= 2 * there + SPARE {
+        return;
+    }
+    seen.clear();
+    for topic in topics {
+        let commits = topic.partitions.iter();
+        let commits = commits.filter_map(|offsets| Some((offsets.partition, offsets.committed?)));
+        seen.insert(topic.topic.clone(), commits.collect());
+    }
 }
 
 fn of_partition(rules: Rules, topic: &str, offsets: &PartitionOffsets, seen: &mut Seen) -> Lag {
@@ -252,6 +273,31 @@ mod tests {
             Lag {
                 metric: 10,
                 activity: 114
+            }
+        );
+    }
+
+    #[test]
+    fn partitions_that_come_and_go_are_not_remembered_without_end() {
+        let rules = Rules {
+            exclude_persistent: true,
+            ..RULES
+        };
+        let mut seen = Seen::new();
+        for number in 0..10 * SPARE {
+            let mut topics = topic(&[(Some(3), 7), (None, 9)]);
+            lag(rules, &topics, &mut seen);
+            topics[0].topic = format!("jobs-{number}");
+            lag(rules, &topics, &mut seen);
+        }
+        assert!(seen.len() <= SPARE + 5, "{}", seen.len());
+        // What is there is not forgotten.
+        let again = lag(rules, &topic(&[(Some(3), 7), (None, 9)]), &mut seen);
+        assert_eq!(
+            again,
+            Lag {
+                metric: 1,
+                activity: 5
             }
         );
     }

@@ -225,7 +225,12 @@ fn what_is_asked_for() {
         apache(&[("topic", "t"), ("partitionLimitation", "9999999999")]),
         question(named(&["t"]), Some(&[-1]))
     );
-    for bad in ["1,,2", "1,x", "5-", "-1", "0-9999999"] {
+    // In any order and more than once, it is the same question.
+    assert_eq!(
+        classic(&[("topic", "t"), ("partitionLimitation", "5,3-5,1")]),
+        question(named(&["t"]), Some(&[1, 3, 4, 5]))
+    );
+    for bad in ["1,,2", "1,x", "5-", "-1", "0-9999999", "0-60000,0-60000"] {
         assert_eq!(
             read::<Kafka>(&[("topic", "t"), ("partitionLimitation", bad)], &[])
                 .1
