@@ -181,7 +181,7 @@ impl MetricsApi {
                 number(path, found.as_deref())
             }
             Format::Yaml => {
-                let document: Json = serde_yaml::from_slice(body).map_err(|_| unreadable("YAML"))?;
+                let document = document::from_yaml(body)?;
                 number(path, document::at(&document, path))
             }
             Format::Xml => {

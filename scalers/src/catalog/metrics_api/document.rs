@@ -1,9 +1,16 @@
 //! XML and YAML replies, and the dotted paths into them.
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use crate::ScalerError;
 use crate::value_location::Json;
+
+/// The longest YAML that is read: the parser takes a hundred times the room of a document.
+const LONGEST_YAML: usize = 1 << 20;
 
 /// Deeper documents are refused: they hold no number anybody would scale on.
 const DEEPEST: usize = 128;
@@ -22,10 +29,27 @@ pub(super) fn at<'a>(document: &'a Json, path: &str) -> Option<&'a Json> {
     })
 }
 
+/// Decodes YAML.
+pub(super) fn from_yaml(body: &[u8]) -> Result<Json, ScalerError> {
+    let wrong = |reason: &str| Err(ScalerError::Value(format!("the reply {reason}")));
+    if body.len() > LONGEST_YAML {
+        return wrong("is longer than 1 MiB, which is the most that is read of YAML");
+    }
+    // What refers to nothing twice takes no more than this.
+    let room = Cell::new(2 * body.len() + LONGEST_YAML);
+    match Json::within(&room, serde_yaml::Deserializer::from_slice(body)) {
+        Ok(document) => Ok(document),
+        Err(_) if room.get() == 0 => wrong("refers to its own parts too often"),
+        Err(_) => wrong("is not YAML"),
+    }
+}
+
 /// An element that is being read.
 struct Open {
     name: String,
     entries: Vec<(String, Json)>,
+    /// Where among the entries the elements are, by name.
+    places: HashMap<String, usize>,
     text: String,
 }
 
@@ -65,7 +89,8 @@ pub(super) fn from_xml(body: &[u8]) -> Option<Json> {
 fn begin(start: &BytesStart<'_>) -> Option<Open> {
     let name = local(start.name().as_ref());
     let mut entries = Vec::new();
-    for attribute in start.attributes() {
+    // Whether one stands twice is not asked: that takes as long as there are pairs of them.
+    for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.ok()?;
         let value = attribute.unescape_value().ok()?.into_owned();
         entries.push((format!("-{}", local(attribute.key.as_ref())), Json::Text(value)));
@@ -73,6 +98,7 @@ fn begin(start: &BytesStart<'_>) -> Option<Open> {
     Some(Open {
         name,
         entries,
+        places: HashMap::new(),
         text: String::new(),
     })
 }
@@ -106,6 +132,7 @@ fn close(element: Open, open: &mut [Open], root: &mut Option<(String, Json)>) {
         name,
         mut entries,
         text,
+        ..
     } = element;
     let text = text.trim();
     let value = if entries.is_empty() {
@@ -117,19 +144,28 @@ fn close(element: Open, open: &mut [Open], root: &mut Option<(String, Json)>) {
         Json::Map(entries)
     };
     match open.last_mut() {
-        Some(parent) => add(&mut parent.entries, name, value),
+        Some(parent) => parent.add(name, value),
         None => *root = Some((name, value)),
     }
 }
 
-/// Elements of one name become a list.
-fn add(entries: &mut Vec<(String, Json)>, name: String, value: Json) {
-    match entries.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, Json::List(list))) => list.push(value),
-        Some((_, known)) => {
-            let first = std::mem::replace(known, Json::Null);
-            *known = Json::List(vec![first, value]);
+impl Open {
+    /// Elements of one name become a list.
+    fn add(&mut self, name: String, value: Json) {
+        let known = self
+            .places
+            .get(&name)
+            .and_then(|place| self.entries.get_mut(*place));
+        match known {
+            Some((_, Json::List(list))) => list.push(value),
+            Some((_, known)) => {
+                let first = std::mem::replace(known, Json::Null);
+                *known = Json::List(vec![first, value]);
+            }
+            None => {
+                self.places.insert(name.clone(), self.entries.len());
+                self.entries.push((name, value));
+            }
         }
-        None => entries.push((name, value)),
     }
 }

@@ -75,6 +75,54 @@ fn yaml_replies() {
     check("yaml", "a", "{", Err("the reply is not YAML"));
 }
 
+/// A short text that refers to its parts is a large document; it must not be built.
+#[test]
+fn yaml_that_refers_to_its_own_parts_is_bounded() {
+    let refers = |times: usize| {
+        format!(
+            "a: &a [{}]\nb: [{}]\nc: 7\n",
+            "1,".repeat(times),
+            "*a,".repeat(times)
+        )
+    };
+    check("yaml", "c", &refers(500), Ok(7.0));
+    let too_often = "the reply refers to its own parts too often";
+    check("yaml", "c", &refers(5_000), Err(too_often));
+    let text = format!(
+        "a: &a {}\nb: [{}]\nc: 7\n",
+        "x".repeat(20_000),
+        "*a,".repeat(20_000)
+    );
+    check("yaml", "c", &text, Err(too_often));
+    check(
+        "yaml",
+        "c",
+        &" ".repeat((1 << 20) + 1),
+        Err("the reply is longer than 1 MiB, which is the most that is read of YAML"),
+    );
+    check("yaml", "c", &"[".repeat(100_000), Err("the reply is not YAML"));
+}
+
+/// The time that a reply takes must not grow with the square of its elements.
+#[test]
+fn xml_of_many_names_is_read() {
+    let many = |each: &dyn Fn(u32) -> String| (0..200_000).map(each).collect::<String>();
+    let elements = many(&|number| format!("<e{number}>{number}</e{number}>"));
+    check(
+        "xml",
+        "all.e199999",
+        &format!("<all>{elements}</all>"),
+        Ok(199_999.0),
+    );
+    let attributes = many(&|number| format!(" a{number}=\"{number}\""));
+    check(
+        "xml",
+        "all.-a199999",
+        &format!("<all{attributes}/>"),
+        Ok(199_999.0),
+    );
+}
+
 #[test]
 fn xml_replies() {
     let body = r#"<?xml version="1.0"?><stats at="9"><queue name="a">3</queue><queue name="b">7</queue><n:load><![CDATA[1.5]]></n:load></stats>"#;
