@@ -32,7 +32,14 @@ pub(crate) enum PathError {
     Unsupported(String),
     #[error("the query `{0}` has no closing parenthesis")]
     Unclosed(String),
+    #[error("the path has more steps than are followed")]
+    Long,
 }
+
+/// Steps of a path, at most: each takes some stack.
+const MOST_STEPS: usize = 256;
+/// And those that make a copy of what they change.
+const MOST_COPIES: usize = 8;
 
 /// The value at a path; `None` if there is none.
 pub(crate) fn find<'a>(document: &'a Json, path: &str) -> Result<Option<Cow<'a, Json>>, PathError> {
@@ -106,10 +113,14 @@ struct Operand {
 /// Splits a path at `|`, and each part at `.`, outside of queries.
 fn stages(path: &str) -> Result<Vec<Vec<Step>>, PathError> {
     let mut stages = vec![Vec::new()];
-    let mut rest = path;
-    loop {
+    let (mut rest, mut copies) = (path, 0);
+    for _ in 0..MOST_STEPS {
         let end = end_of_step(rest)?;
         let step = parse_step(&rest[..end])?;
+        copies += usize::from(matches!(step, Step::Modifier(_)) && step != Step::Modifier(Modifier::This));
+        if copies > MOST_COPIES {
+            break;
+        }
         stages.last_mut().expect("it starts with one stage").push(step);
         match rest[end..].chars().next() {
             None => return Ok(stages),
@@ -118,6 +129,7 @@ fn stages(path: &str) -> Result<Vec<Vec<Step>>, PathError> {
         }
         rest = &rest[end + 1..];
     }
+    Err(PathError::Long)
 }
 
 /// Where a step ends: at a `.` or `|` that is not escaped and not inside a query.
@@ -230,6 +242,7 @@ fn walk<'a>(value: &'a Json, steps: &[Step]) -> Result<Option<Cow<'a, Json>>, Pa
         return Ok(Some(Cow::Borrowed(value)));
     };
     match (step, value) {
+        (Step::Modifier(Modifier::This), _) => walk(value, rest),
         (Step::Modifier(modifier), _) => {
             let Some(changed) = modifier.apply(value) else {
                 return Ok(None);

@@ -43,6 +43,24 @@ fn keys_and_elements() {
     check("", "");
 }
 
+/// A path comes from a trigger: whatever is in it, it must not take the stack of the process.
+#[test]
+fn paths_have_an_end() {
+    let document = document();
+    for (steps, good) in [
+        ("@this.".repeat(255) + "@this", true),
+        ("@this.".repeat(256) + "@this", false),
+        ("@this.".repeat(500_000), false),
+        ("a|".repeat(500_000), false),
+        ("@reverse.".repeat(7) + "@reverse", true),
+        ("@reverse.".repeat(8) + "@reverse", false),
+    ] {
+        let found = find(&document, &steps);
+        assert_eq!(found.is_ok(), good, "{} bytes", steps.len());
+        assert!(good || found == Err(PathError::Long));
+    }
+}
+
 #[test]
 fn wildcards_take_the_first_that_fits() {
     check("ze*a", "1");
