@@ -73,8 +73,9 @@ pub async fn resolve(
     for from in container.env_from.iter().flatten() {
         env.extend(from_source(from, namespace, source).await?);
     }
+    let mut room = MOST_EXPANDED;
     for variable in container.env.iter().flatten() {
-        if let Some(value) = value_of(variable, &env, namespace, source).await? {
+        if let Some(value) = value_of(variable, &env, &mut room, namespace, source).await? {
             env.insert(variable.name.clone(), value);
         }
     }
@@ -143,11 +144,19 @@ async fn from_source(
 async fn value_of(
     variable: &EnvVar,
     known: &ContainerEnv,
+    room: &mut usize,
     namespace: &str,
     source: &dyn SecretSource,
 ) -> Result<Option<Secret<String>>, ResolveError> {
     if let Some(text) = variable.value.as_deref().filter(|text| !text.is_empty()) {
-        return Ok(Some(Secret::new(expand(text, known))));
+        let value = expand(text, known, *room).ok_or_else(|| {
+            let name = &variable.name;
+            absent(&format!(
+                "variable `{name}` makes the environment longer than 4 MiB, which no container can have"
+            ))
+        })?;
+        *room -= value.len();
+        return Ok(Some(Secret::new(value)));
     }
     match &variable.value_from {
         Some(from) => referenced(variable, from, namespace, source).await,
@@ -203,19 +212,31 @@ fn absent(message: &str) -> ResolveError {
     )])
 }
 
-/// Replaces `$(NAME)` by what is known already; `$$` is a dollar, and an unknown name stays as it is written.
+/// Bytes that the values of an environment may have, where they may refer to others. Each of them can hold the one before it
+/// twice, so that a few lines would be more than there is memory; and no process can be given as much as this.
+const MOST_EXPANDED: usize = 4 << 20;
+
+/// Replaces `$(NAME)` by what is known already; `$$` is a dollar, and an unknown name stays as it is written. `None` for a
+/// value that is longer than `room`.
 ///
 /// Upstream: Kubernetes' `third_party/forked/golang/expansion`.
-fn expand(text: &str, known: &ContainerEnv) -> String {
-    let mut out = String::with_capacity(text.len());
+fn expand(text: &str, known: &ContainerEnv, room: usize) -> Option<String> {
+    let mut out = String::new();
     let mut rest = text;
+    // Looked for once: in a text of many names without an end, it would be looked for as often.
+    let last = text.rfind(')');
     while let Some(dollar) = rest.find('$') {
         out.push_str(&rest[..dollar]);
         let after = &rest[dollar + 1..];
+        let ends = last.is_some_and(|last| text.len() - after.len() <= last);
         if let Some(tail) = after.strip_prefix('$') {
             out.push('$');
             rest = tail;
-        } else if let Some((name, tail)) = after.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+        } else if let Some((name, tail)) = after
+            .strip_prefix('(')
+            .filter(|_| ends)
+            .and_then(|inner| inner.split_once(')'))
+        {
             if let Some(value) = known.get(name) {
                 out.push_str(value.expose());
             } else {
@@ -228,9 +249,12 @@ fn expand(text: &str, known: &ContainerEnv) -> String {
             out.push('$');
             rest = after;
         }
+        if out.len() > room {
+            return None;
+        }
     }
     out.push_str(rest);
-    out
+    (out.len() <= room).then_some(out)
 }
 
 #[cfg(test)]

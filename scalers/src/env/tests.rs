@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::*;
@@ -135,4 +136,42 @@ async fn what_is_missing_is_named() {
     );
     let error = missing(with("envFrom: [{ secretRef: { name: locked } }]")).await;
     assert_eq!(error, "cannot read Secret `shop/locked`");
+}
+
+/// Forty lines that each hold the one before twice would be a terabyte.
+#[tokio::test]
+async fn variables_that_double_each_other_are_refused() {
+    let doubling = |lines: usize| {
+        let mut yaml = "containers:\n  - name: main\n    env:\n      - { name: V0, value: xx }\n".to_owned();
+        for line in 1..=lines {
+            let before = line - 1;
+            let _ = writeln!(
+                yaml,
+                "      - {{ name: V{line}, value: $(V{before})$(V{before}) }}"
+            );
+        }
+        yaml
+    };
+    let small = resolved(&doubling(10), None).await.expect("two kilobytes");
+    assert_eq!(small.iter().map(|(_, value)| value.len()).max(), Some(2048));
+    let error = resolved(&doubling(40), None).await.expect_err("a terabyte");
+    assert!(
+        error.contains("variable `V21` makes the environment longer than 4 MiB"),
+        "{error}"
+    );
+    let known = ContainerEnv::from([("A".to_owned(), Secret::from("aaaa"))]);
+    assert_eq!(expand("x$(A)", &known, 5).as_deref(), Some("xaaaa"));
+    assert_eq!(expand("x$(A)", &known, 4), None);
+}
+
+#[test]
+fn names_without_an_end_stay_as_they_are() {
+    let text = "$(".repeat(400_000);
+    assert_eq!(
+        expand(&text, &ContainerEnv::new(), text.len()),
+        Some(text.clone())
+    );
+    let known = ContainerEnv::from([("A".to_owned(), Secret::from("a"))]);
+    assert_eq!(expand("$(A)$(A", &known, 20).as_deref(), Some("a$(A"));
+    assert_eq!(expand("$(A)$(A)", &known, 20).as_deref(), Some("aa"));
 }
