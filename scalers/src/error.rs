@@ -101,7 +101,8 @@ impl ScalerError {
         matches!(self, Self::TimedOut { .. } | Self::Silent { .. })
     }
 
-    /// The text with the causes behind it, as a condition or an Event shows it.
+    /// The text with the causes behind it, as a condition or an Event shows it: one line, and not too long. What a source
+    /// says may be in it.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut next = self.source();
@@ -114,8 +115,22 @@ impl ScalerError {
             }
             next = cause.source();
         }
-        text
+        one_line(&text)
     }
+}
+
+/// Letters of a text that are shown.
+const MOST_LETTERS: usize = 1000;
+
+fn one_line(text: &str) -> String {
+    let letters = text.chars().take(MOST_LETTERS);
+    let mut line: String = letters
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    if text.chars().nth(MOST_LETTERS).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 fn silent(since: Option<&Timestamp>) -> String {
@@ -138,6 +153,16 @@ mod tests {
         assert_eq!(twice.chain(), "cannot reach redis:6379: connection refused");
         assert!(error.is_connection_lost());
     }
+
+    #[test]
+    fn what_a_source_says_is_one_line_and_not_too_long() {
+        let said = |text: String| ScalerError::Value(text).chain();
+        assert_eq!(said("a\r\nb\u{1b}[2Jc".to_owned()), "a  b [2Jc");
+        let long = said("ä".repeat(MOST_LETTERS + 1));
+        assert_eq!(long, format!("{}…", "ä".repeat(MOST_LETTERS)));
+        assert_eq!(said("ä".repeat(MOST_LETTERS)), "ä".repeat(MOST_LETTERS));
+    }
+
     #[test]
     fn a_silent_source_says_since_when_and_until_when() {
         let last = ScalerError::TimedOut {
