@@ -243,7 +243,11 @@ pub(super) fn client(base: &str, tls: &TlsSettings, connect: &Connect) -> Result
 }
 
 /// Reads a body, which must not be longer than so many bytes.
-async fn body(endpoint: &str, mut response: Response, longest: usize) -> Result<Bytes, ScalerError> {
+pub(super) async fn body(
+    endpoint: &str,
+    mut response: Response,
+    longest: usize,
+) -> Result<Bytes, ScalerError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response
         .chunk()

@@ -271,6 +271,8 @@ struct TokenReply {
     expires_in: Option<u64>,
 }
 
+/// The longest reply with a token that is read.
+const LONGEST_TOKEN: usize = 1 << 20;
 /// A token is replaced this long before it ends. Upstream: `expiryDelta` of Go's `oauth2`.
 const EARLY: Duration = Duration::from_secs(10);
 
@@ -402,14 +404,52 @@ impl OAuth {
                 source: said,
             });
         }
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| unreachable(&endpoint, error))?;
+        let body = super::http::body(&endpoint, response, LONGEST_TOKEN).await?;
         // The parser's message is dropped: it may quote the reply.
         serde_json::from_slice(&body).map_err(|_| ScalerError::Answer {
             endpoint,
             answer: "without an `access_token`".to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_without_end_is_not_read() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let token_uri = format!("http://{}/token", listener.local_addr().expect("an address"));
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await.expect("a request");
+            let mut part = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"access_token\": \"".to_vec();
+            // Until the client has had enough.
+            while stream.write_all(&part).await.is_ok() {
+                part = vec![b'x'; 1 << 16];
+            }
+        };
+        let oauth = OAuth {
+            token_uri,
+            client_id: "id".to_owned(),
+            client_secret: "hush-hush".into(),
+            scopes: Vec::new(),
+            parameters: crate::metadata::UrlQuery::default(),
+        };
+        let connect = crate::connect::Connect::default();
+        let tls = crate::tls::TlsSettings::default();
+        let client = super::super::http::client("http://token", &tls, &connect).expect("a client");
+        let tokens = TokenCache::default();
+        let (token, ()) = tokio::join!(oauth.token(&client, &tokens), server);
+        let error = token.expect_err("no end").to_string();
+        assert!(
+            error.ends_with("answered with more than 1048576 bytes"),
+            "{error}"
+        );
     }
 }
