@@ -144,9 +144,12 @@ impl Hub {
             self.tell(line).await?;
             line.pause = None;
             let Some(client) = &mut line.open else { continue };
-            tokio::select! {
-                () = self.changed.notified() => {}
-                message = client.next() => self.heard(&message?),
+            // The list is not looked at again for every notification: there may be a storm of them.
+            loop {
+                tokio::select! {
+                    () = self.changed.notified() => break,
+                    message = client.next() => self.heard(&message?),
+                }
             }
         }
     }
