@@ -8,6 +8,7 @@
 //! The command line and the debug API ask; this module is the only one that concludes.
 
 mod predict;
+mod recommend;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{GroupVersionKindResource, label};
 use k8s_openapi::api::autoscaling::v2::{
-    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource, HPAScalingPolicy,
-    HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,
-    MetricIdentifier, MetricSpec, MetricTarget as HpaTarget, ResourceMetricSource,
+    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource, HPAScalingRules,
+    HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricIdentifier,
+    MetricSpec, MetricTarget as HpaTarget, ResourceMetricSource,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 
 use crate::desired::{Desired, excluded_labels};
+use crate::hpa::set_defaults_behavior;
 use crate::metric::{ExternalMetric, MetricTarget, ResourceMetric, TriggerMetrics};
 use crate::quantity::Quantity;
 use crate::validate::MAX_LABEL;
@@ -149,7 +150,8 @@ fn metric_specs(want: &Desired, metrics: &[TriggerMetrics]) -> Result<Vec<Metric
     Ok(specs)
 }
 
-fn external(want: &Desired, metric: &ExternalMetric) -> MetricSpec {
+/// A metric that the adapter serves.
+pub(crate) fn external(want: &Desired, metric: &ExternalMetric) -> MetricSpec {
     MetricSpec {
         type_: "External".to_owned(),
         external: Some(ExternalMetricSource {
@@ -168,7 +170,8 @@ fn external(want: &Desired, metric: &ExternalMetric) -> MetricSpec {
     }
 }
 
-fn resource(metric: &ResourceMetric) -> MetricSpec {
+/// A metric that the kubelets measure.
+pub(crate) fn resource(metric: &ResourceMetric) -> MetricSpec {
     let (name, target) = (metric.resource.as_str().to_owned(), hpa_target(&metric.target));
     match metric.container.clone().filter(|container| !container.is_empty()) {
         Some(container) => MetricSpec {
@@ -290,24 +293,10 @@ fn is_ours(key: &str) -> bool {
 }
 
 /// The spec as the API server stores it.
-///
-/// Upstream: `SetDefaults_HorizontalPodAutoscalerBehavior` in `pkg/apis/autoscaling/v2/defaults.go`.
 fn defaulted(spec: &HorizontalPodAutoscalerSpec) -> HorizontalPodAutoscalerSpec {
-    let policy = |type_: &str, value| HPAScalingPolicy {
-        type_: type_.to_owned(),
-        value,
-        period_seconds: 15,
-    };
     let mut spec = spec.clone();
     if let Some(behavior) = &mut spec.behavior {
-        let up = behavior.scale_up.get_or_insert_default();
-        up.select_policy.get_or_insert_with(|| "Max".to_owned());
-        up.stabilization_window_seconds.get_or_insert(0);
-        up.policies
-            .get_or_insert_with(|| vec![policy("Pods", 4), policy("Percent", 100)]);
-        let down = behavior.scale_down.get_or_insert_default();
-        down.select_policy.get_or_insert_with(|| "Max".to_owned());
-        down.policies.get_or_insert_with(|| vec![policy("Percent", 100)]);
+        set_defaults_behavior(behavior);
     }
     spec
 }

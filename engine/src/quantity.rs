@@ -86,6 +86,49 @@ impl Quantity {
         milli.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
 
+    /// The value in thousandths as Kubernetes' controllers reckon with it: rounded up, and past the range of `i64` it wraps
+    /// or becomes 0, as the text's exponent has it.
+    ///
+    /// Upstream: `Quantity.MilliValue` of the canonical text.
+    pub(crate) fn milli_value(self) -> i64 {
+        let milli = div_away(self.nano, 1_000_000);
+        i64::try_from(milli).unwrap_or_else(|_| {
+            let (_, exponent) = self.canonical();
+            // From 10^9 on upstream multiplies ten by ten, and gives up where that overflows.
+            if exponent >= 9 && self.format != Format::Binary {
+                0
+            } else {
+                milli as i64
+            }
+        })
+    }
+
+    /// The value as a float by way of its canonical text, so that the last bit is the same.
+    ///
+    /// Upstream: `Quantity.AsApproximateFloat64`.
+    pub(crate) fn approximate_f64(self) -> f64 {
+        let (number, exponent) = self.canonical();
+        number as f64 * 10_f64.powi(exponent)
+    }
+
+    /// A whole number and the power of ten it is multiplied with, a multiple of three.
+    fn canonical(self) -> (i128, i32) {
+        let (mut number, mut exponent) = (self.nano, -9);
+        while number != 0 && number % 1000 == 0 && exponent < 18 {
+            number /= 1000;
+            exponent += 3;
+        }
+        (number, exponent)
+    }
+
+    /// The same value, printed with binary suffixes where nothing is lost.
+    pub(crate) fn binary(self) -> Self {
+        Self {
+            format: Format::Binary,
+            ..self
+        }
+    }
+
     /// The value in billionths, exact.
     pub(crate) fn nano(self) -> i128 {
         self.nano

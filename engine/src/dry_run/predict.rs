@@ -3,6 +3,7 @@
 use crds::ScaledObject;
 use jiff::Timestamp;
 
+use super::recommend::{Limit, Recommendation, recommend};
 use super::report::{
     Actor, DryRun, FindingReport, MetricReport, ReplicasReport, SCHEMA, Step, TriggerReport,
 };
@@ -12,7 +13,6 @@ use crate::activate::{self, Decision, Observed, Reading, Source, TriggerReading,
 use crate::condition::seconds;
 use crate::desired::{self, Desired, TargetRef};
 use crate::diagnostic::Diagnostic;
-use crate::hpa::{self, Kind, Limit, Metric, Recommendation, Value, Workload};
 use crate::metric::{MetricName, MetricTarget, TriggerMetrics};
 use crate::quantity::Quantity;
 use crate::validate::{self, DEFAULT_MAX_REPLICAS};
@@ -42,7 +42,7 @@ pub fn predict(object: &ScaledObject, world: &World, asked: &[Asked], now: Times
         .push(explain::would(&decision, &seen.readings, world.replicas));
     let may_scale = build_hpa(&mut report, world, &want, asked);
     let activated = activate_step(&mut report, world, &want, &decision);
-    let recommended = recommend(world, &want, asked, activated);
+    let recommended = recommend(world, &want, asked, activated, now);
     show_proposals(&mut report, asked, &recommended);
     if let Some(current) = activated {
         report.after = Some(current);
@@ -141,7 +141,7 @@ fn trigger(asked: &Asked) -> TriggerReport {
     }
 }
 
-fn answer<'a>(asked: &'a Asked, metric: &MetricName) -> Option<&'a MetricAnswer> {
+pub(super) fn answer<'a>(asked: &'a Asked, metric: &MetricName) -> Option<&'a MetricAnswer> {
     asked.answers.iter().find(|answer| answer.metric == *metric)
 }
 
@@ -265,44 +265,6 @@ fn activate_step(report: &mut DryRun, world: &World, want: &Desired, decision: &
     Some(to)
 }
 
-/// What the HPA makes of the values, from the replicas after activation on.
-fn recommend(world: &World, want: &Desired, asked: &[Asked], current: Option<i32>) -> Recommendation {
-    let now = current.unwrap_or(0);
-    let workload = Workload {
-        current: now,
-        // Replicas that activation adds count as ready: it is told where the HPA settles.
-        ready: world.ready.filter(|_| world.replicas == current).unwrap_or(now),
-        min: want.min.max(1),
-        max: want.max,
-    };
-    let metrics: Vec<Metric> = asked.iter().flat_map(metrics).collect();
-    hpa::compute_replicas_for_metrics(workload, &metrics)
-}
-
-fn metrics(asked: &Asked) -> Vec<Metric> {
-    let read = |answer: Option<&MetricAnswer>| match answer.map(|answer| &answer.result) {
-        Some(Ok((value, _))) => Value::Read(Quantity::from_f64_milli(*value)),
-        Some(Err(_)) => Value::Failed,
-        None => Value::Unknown,
-    };
-    match &asked.metrics {
-        Err(_) => Vec::new(),
-        Ok(TriggerMetrics::Resource(resource)) => vec![Metric {
-            kind: Kind::Resource,
-            target: resource.target,
-            value: read(asked.answers.first()),
-        }],
-        Ok(TriggerMetrics::External(list)) => list
-            .iter()
-            .map(|metric| Metric {
-                kind: Kind::External,
-                target: metric.target,
-                value: read(answer(asked, &metric.name)),
-            })
-            .collect(),
-    }
-}
-
 /// The recommendation has the metrics in the order of the report.
 fn show_proposals(report: &mut DryRun, asked: &[Asked], recommended: &Recommendation) {
     debug_assert_eq!(asked.len(), report.triggers.len());
@@ -311,9 +273,13 @@ fn show_proposals(report: &mut DryRun, asked: &[Asked], recommended: &Recommenda
         .iter_mut()
         .flat_map(|trigger| &mut trigger.metrics);
     for (metric, proposal) in metrics.zip(&recommended.proposals) {
-        if let Some(proposal) = proposal {
-            metric.arithmetic = Some(proposal.arithmetic.clone());
-            metric.replicas = Some(proposal.replicas);
+        match proposal {
+            Some(Ok(proposal)) => {
+                metric.arithmetic = Some(proposal.calculation.to_string());
+                metric.replicas = Some(proposal.replicas);
+            }
+            Some(Err(error)) if metric.error.is_none() => metric.arithmetic = Some(error.to_string()),
+            _ => {}
         }
     }
 }
@@ -358,11 +324,9 @@ fn hpa_sentence(report: &DryRun, current: i32, recommended: &Recommendation) -> 
         .flat_map(|trigger| &trigger.metrics)
         .map(|metric| metric.metric.as_str())
         .collect();
-    let asks = |position: usize| {
-        let arithmetic = recommended.proposals[position]
-            .as_ref()
-            .map_or("", |proposal| &proposal.arithmetic);
-        format!("{}: {arithmetic}", names[position])
+    let asks = |position: usize| match &recommended.proposals[position] {
+        Some(Ok(proposal)) => format!("{}: {}", names[position], proposal.calculation),
+        _ => names[position].to_owned(),
     };
     let to = recommended.replicas;
     let moves = if to == current {
