@@ -58,7 +58,7 @@ pub(crate) struct BackArgs {
 /// The chain, running, and a connection to it.
 pub(crate) struct Chain {
     client: Client,
-    _processes: [Process; 2],
+    processes: [Process; 2],
 }
 
 impl Chain {
@@ -70,10 +70,8 @@ impl Chain {
         let launch = |part: &str, more: [String; 2]| -> Result<Process> {
             let program = std::env::current_exe()?;
             let [listen, next] = more;
-            let args = ["--out", "", part].map(str::to_owned);
             Launch::new(part, program, field.keda.dir())
-                .args(args)
-                .args([certs.clone(), listen, next])
+                .args([part.to_owned(), certs.clone(), listen, next])
                 .start()
         };
         let processes = [
@@ -95,15 +93,17 @@ impl Chain {
         })
         .await?;
         checked(&client.get(&format!("/v/{}", name(0))).await?)?;
-        Ok(Self {
-            client,
-            _processes: processes,
-        })
+        Ok(Self { client, processes })
     }
 
     /// The connection.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Process ids.
+    pub(crate) fn pids(&self) -> [u32; 2] {
+        [self.processes[0].pid(), self.processes[1].pid()]
     }
 }
 

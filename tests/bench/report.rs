@@ -7,18 +7,25 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
-use crate::plot;
+use crate::machine::Machine;
+use crate::{page, plot};
 
 /// What a figure should keep to.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Target {
     /// Not more.
     AtMost(f64),
     /// Not less.
     AtLeast(f64),
-    /// There is none; the figure is for reading others by.
-    None,
+}
+
+/// What was measured beside a figure in the same run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Baseline {
+    pub(crate) what: &'static str,
+    /// In the unit of the row.
+    pub(crate) measured: f64,
 }
 
 /// One figure.
@@ -31,74 +38,113 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     /// The figure.
     pub(crate) measured: f64,
-    /// What was measured beside it in the same run, and what that is.
-    pub(crate) baseline: Option<(String, f64)>,
-    /// What the design asks for.
-    pub(crate) target: Target,
+    pub(crate) baseline: Option<Baseline>,
+    /// What the design asks for; without it, the figure is for reading others by.
+    pub(crate) target: Option<Target>,
+    /// What KEDA needed on a machine of this kind, in another run.
+    pub(crate) keda: Option<f64>,
 }
 
 impl Row {
-    /// Whether the target is kept; `None` without one.
-    pub(crate) fn kept(&self) -> Option<bool> {
-        match self.target {
-            Target::AtMost(most) => Some(self.measured <= most),
-            Target::AtLeast(least) => Some(self.measured >= least),
-            Target::None => None,
+    pub(crate) fn new(what: impl Into<String>, unit: &'static str, measured: f64) -> Self {
+        Self {
+            what: what.into(),
+            unit,
+            measured,
+            baseline: None,
+            target: None,
+            keda: None,
         }
     }
-}
 
-/// The machine, as far as it explains the figures.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Machine {
-    processor: String,
-    cores: usize,
-    memory_mib: u64,
-    kernel: String,
-    load_before: String,
-    load_after: String,
+    #[must_use]
+    pub(crate) fn at_most(mut self, most: f64) -> Self {
+        self.target = Some(Target::AtMost(most));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn at_least(mut self, least: f64) -> Self {
+        self.target = Some(Target::AtLeast(least));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn beside(mut self, what: &'static str, measured: f64) -> Self {
+        self.baseline = Some(Baseline { what, measured });
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn keda(mut self, keda: f64) -> Self {
+        self.keda = Some(keda);
+        self
+    }
+
+    /// How much of what is allowed a value uses; above 1 the target is missed. `None` without a target.
+    pub(crate) fn share(&self, value: f64) -> Option<f64> {
+        match self.target? {
+            Target::AtMost(most) => Some(value / most),
+            Target::AtLeast(least) => Some(least / value),
+        }
+    }
+
+    /// Whether the target is kept; `None` without one.
+    pub(crate) fn kept(&self) -> Option<bool> {
+        self.share(self.measured).map(|share| share <= 1.0)
+    }
+
+    /// The figure with its unit.
+    pub(crate) fn measured(&self) -> String {
+        let figure = figure(self.measured);
+        match self.unit {
+            "" => figure,
+            "/s" | "×" => figure + self.unit,
+            unit => format!("{figure} {unit}"),
+        }
+    }
+
+    /// The target as text.
+    pub(crate) fn target(&self) -> String {
+        match self.target {
+            Some(Target::AtMost(most)) => format!("≤ {}", figure(most)),
+            Some(Target::AtLeast(least)) => format!("≥ {}", figure(least)),
+            None => String::new(),
+        }
+    }
+
+    /// The baseline as text.
+    pub(crate) fn baseline(&self) -> String {
+        let text = |baseline: &Baseline| format!("{} ({})", figure(baseline.measured), baseline.what);
+        self.baseline.as_ref().map(text).unwrap_or_default()
+    }
 }
 
 /// Everything a run measured.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    version: &'static str,
-    machine: Machine,
-    rows: Vec<Row>,
+    pub(crate) version: &'static str,
+    pub(crate) machine: Machine,
+    /// Why the run ended early, if it did.
+    pub(crate) incomplete: Option<String>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Report {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(machine: Machine) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            machine: Machine::look(),
+            machine,
+            incomplete: None,
             rows: Vec::new(),
         }
     }
 
     /// Adds a figure, and says it at once: a run takes minutes.
     pub(crate) fn add(&mut self, row: Row) {
-        eprintln!("  {}: {} {}", row.what, figure(row.measured), row.unit);
+        eprintln!("  {}: {}", row.what, row.measured());
         self.rows.push(row);
-    }
-
-    /// Adds a figure without a baseline.
-    pub(crate) fn figure(
-        &mut self,
-        what: impl Into<String>,
-        unit: &'static str,
-        measured: f64,
-        target: Target,
-    ) {
-        self.add(Row {
-            what: what.into(),
-            unit,
-            measured,
-            baseline: None,
-            target,
-        });
     }
 
     /// Whether a figure whose name begins so is there.
@@ -106,91 +152,79 @@ impl Report {
         self.rows.iter().any(|row| row.what.starts_with(prefix))
     }
 
-    /// Notes the load once everything is measured.
-    pub(crate) fn finish(&mut self) {
-        self.machine.load_after = load();
-    }
-
     /// The rows as a table for people.
     pub(crate) fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(UTF8_BORDERS_ONLY);
-        table.set_header(["WHAT", "MEASURED", "UNIT", "TARGET", "", "BASELINE OF THIS RUN"]);
+        table.set_header(["WHAT", "MEASURED", "TARGET", "", "KEDA", "BASELINE OF THIS RUN"]);
         for row in &self.rows {
-            let target = match row.target {
-                Target::AtMost(most) => format!("≤ {}", figure(most)),
-                Target::AtLeast(least) => format!("≥ {}", figure(least)),
-                Target::None => String::new(),
-            };
             let mark = match row.kept() {
                 Some(true) => "√",
                 Some(false) => "missed",
                 None => "",
             };
-            let baseline = row
-                .baseline
-                .as_ref()
-                .map(|(what, value)| format!("{} ({what})", figure(*value)));
+            let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
             table.add_row([
                 Cell::new(&row.what),
-                Cell::new(figure(row.measured)).set_alignment(CellAlignment::Right),
-                Cell::new(row.unit),
-                Cell::new(target).set_alignment(CellAlignment::Right),
+                right(row.measured()),
+                right(row.target()),
                 Cell::new(mark),
-                Cell::new(baseline.unwrap_or_default()),
+                right(row.keda.map(figure).unwrap_or_default()),
+                Cell::new(row.baseline()),
             ]);
         }
         table
     }
 
-    /// Writes `bench.json` and `bench.svg`.
+    /// Writes `bench.json`, `bench.md` and `bench.svg`.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         std::fs::write(folder.join("bench.json"), text)?;
+        std::fs::write(folder.join("bench.md"), page::render(self))?;
         plot::write(&self.rows, &folder.join("bench.svg"))
     }
 }
 
-impl Machine {
-    fn look() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let field = |text: &str, key: &str| {
-            let line = text.lines().find(|line| line.starts_with(key));
-            line.and_then(|line| line.split_once(':'))
-                .map(|(_, value)| value.trim().to_owned())
-                .unwrap_or_default()
-        };
-        let memory = field(&read("/proc/meminfo"), "MemTotal");
-        let kibibytes: u64 = memory
-            .split_whitespace()
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or_default();
-        Self {
-            processor: field(&read("/proc/cpuinfo"), "model name"),
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
-            memory_mib: kibibytes / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load_before: load(),
-            load_after: String::new(),
+/// Three digits that count, and no zeros that say nothing.
+pub(crate) fn figure(value: f64) -> String {
+    let text = match value.abs() {
+        large if large >= 99.95 => return format!("{value:.0}"),
+        medium if medium >= 9.995 => format!("{value:.1}"),
+        small if small >= 0.9995 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_shows_three_digits_that_count() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.0123, "0.012"),
+            (0.1, "0.1"),
+            (0.9999, "1"),
+            (1.5, "1.5"),
+            (17.04, "17"),
+            (99.96, "100"),
+            (2875.4, "2875"),
+        ] {
+            assert_eq!(figure(value), text, "{value}");
         }
     }
-}
 
-/// Averages over 1, 5 and 15 minutes.
-fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// Three digits that count.
-fn figure(value: f64) -> String {
-    match value.abs() {
-        large if large >= 100.0 => format!("{value:.0}"),
-        medium if medium >= 10.0 => format!("{value:.1}"),
-        small if small >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+    #[test]
+    fn a_target_is_kept_up_to_its_edge_and_missed_beyond() {
+        let memory = |measured| Row::new("memory", "MiB", measured).at_most(15.0).kept();
+        let rate = |measured| Row::new("rate", "/s", measured).at_least(2875.0).kept();
+        assert_eq!([memory(15.0), memory(15.1)], [Some(true), Some(false)]);
+        assert_eq!([rate(2875.0), rate(2874.0)], [Some(true), Some(false)]);
+        assert_eq!(Row::new("load", "s", 1.0).kept(), None);
+        assert_eq!(memory(f64::NAN), Some(false), "nothing measured is nothing kept");
     }
 }

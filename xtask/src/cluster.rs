@@ -82,6 +82,11 @@ pub(crate) fn root() -> &'static Path {
         .expect("the crate lies in a folder of the repository")
 }
 
+/// Folder of what Cargo builds, by its variable or its default place.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 fn up(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let steps = Steps::new();
     let real = !arguments.iter().any(|argument| argument == "--real-node=no");

@@ -28,6 +28,9 @@ const SERVERS: &[&str] = &[
     "redis-tools",
 ];
 
+/// What the benchmark asks.
+const BENCH: &[&str] = &["redis-server", "redis-tools"];
+
 /// What the tests of the test bed look with.
 const TOOLS: &[&str] = &["iproute2"];
 
@@ -39,6 +42,11 @@ const FORBID: &str = "#!/bin/sh\nexit 101\n";
 /// Installs everything that the tests use.
 pub(crate) fn install_all() -> anyhow::Result<()> {
     install(&[NODE, IMAGES, SERVERS, TOOLS].concat())
+}
+
+/// Installs what the benchmark uses.
+pub(crate) fn install_for_bench() -> anyhow::Result<()> {
+    install(&[BENCH, TOOLS].concat())
 }
 
 /// Installs what builds images.

@@ -130,5 +130,5 @@ fn integration(
 
 /// Folder of the binaries under test.
 pub(crate) fn binaries() -> PathBuf {
-    cluster::root().join("target/bed")
+    cluster::target().join("bed")
 }
