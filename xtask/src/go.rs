@@ -17,16 +17,27 @@ use sha2::{Digest, Sha256};
 use crate::cluster;
 use crate::steps::Steps;
 
-/// One program: a main package of a module in this repository.
+/// One program of a module in this repository.
 struct Program {
     /// Its file in the folder of binaries.
     name: &'static str,
     /// Folder of its module.
     module: &'static str,
-    /// Its main package within the module.
+    /// Its package within the module.
     package: &'static str,
     /// The variable that tells tests where it is.
     variable: &'static str,
+    /// What it is made of.
+    made_of: Sources,
+}
+
+/// What a program is made of.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Sources {
+    /// A main package.
+    Main,
+    /// A package and its tests: a program that does its work as a test.
+    Tests,
 }
 
 /// In the order of their builds: what takes longest comes first.
@@ -36,38 +47,54 @@ const PROGRAMS: &[Program] = &[
         module: "tests/cluster",
         package: ".",
         variable: "KEDA_TESTBED_BIN",
+        made_of: Sources::Main,
     },
     Program {
         name: "pause",
         module: "tests/cluster",
         package: "./pause",
         variable: "KEDA_PAUSE_BIN",
+        made_of: Sources::Main,
     },
     Program {
         name: "probe",
         module: "tests/cluster",
         package: "./probe",
         variable: "KEDA_PROBE_BIN",
+        made_of: Sources::Main,
     },
     Program {
         name: "metrics-server",
         module: "tests/cluster",
         package: "./metrics-server",
         variable: "KEDA_METRICS_SERVER_BIN",
+        made_of: Sources::Main,
     },
     Program {
         name: "coredns",
         module: "tests/cluster",
         package: "./coredns",
         variable: "KEDA_COREDNS_BIN",
+        made_of: Sources::Main,
+    },
+    Program {
+        name: ORACLE,
+        module: "tests/oracle",
+        package: ".",
+        variable: "KEDA_ORACLE_BIN",
+        made_of: Sources::Tests,
     },
     Program {
         name: "external-scaler",
         module: "tests/external-scaler",
         package: ".",
         variable: "KEDA_EXTERNAL_SCALER_BIN",
+        made_of: Sources::Main,
     },
 ];
+
+/// The HPA oracle.
+const ORACLE: &str = "hpa-oracle";
 
 /// Where Kubernetes keeps the version that it reports. Unstamped, it reports one that clients cannot parse.
 const STAMPED: &[&str] = &["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
@@ -86,9 +113,18 @@ pub(crate) fn environment() -> impl Iterator<Item = (&'static str, PathBuf)> {
 
 /// Builds every program whose sources have changed.
 pub(crate) fn build_all(steps: &Steps) -> anyhow::Result<()> {
+    build(PROGRAMS.iter(), steps)
+}
+
+/// Builds the HPA oracle, if its sources have changed.
+pub(crate) fn build_oracle(steps: &Steps) -> anyhow::Result<()> {
+    build(PROGRAMS.iter().filter(|program| program.name == ORACLE), steps)
+}
+
+fn build<'a>(programs: impl Iterator<Item = &'a Program>, steps: &Steps) -> anyhow::Result<()> {
     fs::create_dir_all(binaries())?;
     let compiler = compiler()?;
-    for program in PROGRAMS {
+    for program in programs {
         let fingerprint = program.fingerprint(&compiler)?;
         if !program.is_built(&fingerprint) {
             steps.run(&format!("build {} (Go)", program.name), || {
@@ -101,26 +137,42 @@ pub(crate) fn build_all(steps: &Steps) -> anyhow::Result<()> {
 
 /// Runs the test bed's own tests, on beds that they start themselves; returns how many passed and failed.
 pub(crate) fn test_bed() -> anyhow::Result<(usize, usize)> {
-    let mut child = Command::new("go")
-        .args([
-            "test",
-            "-trimpath",
-            "-count=1",
-            "-json",
-            "./internal/...",
-            "./e2e",
-        ])
-        .current_dir(cluster::root().join("tests/cluster"))
+    let mut tests = Command::new("go");
+    tests.args([
+        "test",
+        "-trimpath",
+        "-count=1",
+        "-json",
+        "./internal/...",
+        "./e2e",
+    ]);
+    run_tests(tests, "tests/cluster")
+}
+
+/// Runs the oracle's own tests, which are in its program; returns how many passed and failed.
+pub(crate) fn test_oracle() -> anyhow::Result<(usize, usize)> {
+    let mut tests = Command::new("go");
+    tests
+        .args(["tool", "test2json", "-p", ORACLE])
+        .arg(binaries().join(ORACLE))
+        .arg("-test.v=test2json");
+    run_tests(tests, "tests/oracle")
+}
+
+/// Runs a command that reports tests as `go test -json` does.
+fn run_tests(mut command: Command, module: &str) -> anyhow::Result<(usize, usize)> {
+    let mut child = command
+        .current_dir(cluster::root().join(module))
         .env("CGO_ENABLED", "0")
         .envs(environment())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot run `go test`")?;
-    let lines = BufReader::new(child.stdout.take().context("`go test` has no stdout")?).lines();
+        .context("cannot run `go`")?;
+    let lines = BufReader::new(child.stdout.take().context("`go` has no stdout")?).lines();
     let (passed, failed) = count(lines.map_while(Result::ok));
-    let status = child.wait().context("cannot wait for `go test`")?;
+    let status = child.wait().context("cannot wait for `go`")?;
     if !status.success() && failed == 0 {
-        bail!("`go test` in `tests/cluster` ended with {status}");
+        bail!("the Go tests in `{module}` ended with {status}");
     }
     Ok((passed, failed))
 }
@@ -181,15 +233,14 @@ impl Program {
     }
 
     fn build(&self, fingerprint: &str) -> anyhow::Result<()> {
+        let build: &[&str] = match self.made_of {
+            Sources::Main => &["build"],
+            Sources::Tests => &["test", "-c"],
+        };
         let output = Command::new("go")
-            .args([
-                "build",
-                "-trimpath",
-                "-buildvcs=false",
-                "-ldflags",
-                &self.linker_flags()?,
-                "-o",
-            ])
+            .args(build)
+            .args(["-trimpath", "-buildvcs=false", "-ldflags"])
+            .args([&self.linker_flags()?, "-o"])
             .arg(binaries().join(self.name))
             .arg(self.package)
             .current_dir(self.module())
@@ -197,10 +248,11 @@ impl Program {
             // Fewer collections: a fifth of the compile time for some memory.
             .env("GOGC", "400")
             .output()
-            .context("cannot run `go build`")?;
+            .context("cannot run `go`")?;
         if !output.status.success() {
             bail!(
-                "`go build` in `{}`: {}",
+                "`go {}` in `{}`: {}",
+                build.join(" "),
                 self.module,
                 String::from_utf8_lossy(&output.stderr).trim()
             );
@@ -234,7 +286,7 @@ impl Program {
     /// Hash of everything that a build depends on.
     fn fingerprint(&self, compiler: &str) -> anyhow::Result<String> {
         let mut files = Vec::new();
-        collect(&self.module(), &mut files)?;
+        collect(&self.module(), self.made_of, &mut files)?;
         files.sort();
         let mut hash = Sha256::new();
         hash.update(compiler);
@@ -254,16 +306,18 @@ impl Program {
     }
 }
 
-/// The files of a module, without its tests and without the modules inside it.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// The files of a module that a program is made of, without the modules inside it.
+fn collect(folder: &Path, made_of: Sources, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
             if !path.join("go.mod").is_file() {
-                collect(&path, files)?;
+                collect(&path, made_of, files)?;
             }
-        } else if !path.to_string_lossy().ends_with("_test.go") && path.extension().is_none_or(|e| e != "md")
-        {
+            continue;
+        }
+        let is_test = path.to_string_lossy().ends_with("_test.go");
+        if (!is_test || made_of == Sources::Tests) && path.extension().is_none_or(|e| e != "md") {
             files.push(path);
         }
     }
@@ -303,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_ignores_tests_and_nested_modules() {
+    fn a_fingerprint_is_of_what_a_program_is_made_of() {
         let folder = std::env::temp_dir().join(format!("xtask-fingerprint-{}", std::process::id()));
         for (file, text) in [
             ("go.mod", ""),
@@ -316,10 +370,16 @@ mod tests {
             fs::create_dir_all(path.parent().expect("the file has a folder")).unwrap();
             fs::write(path, text).unwrap();
         }
-        let mut files = Vec::new();
-        collect(&folder, &mut files).unwrap();
-        files.sort();
+        let collected = |made_of| {
+            let mut files = Vec::new();
+            collect(&folder, made_of, &mut files).unwrap();
+            files.sort();
+            files
+        };
+        let (main, tests) = (collected(Sources::Main), collected(Sources::Tests));
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(files, [folder.join("a.go"), folder.join("go.mod")]);
+        let (source, go_mod) = (folder.join("a.go"), folder.join("go.mod"));
+        assert_eq!(main, [source.clone(), go_mod.clone()]);
+        assert_eq!(tests, [source, folder.join("a_test.go"), go_mod]);
     }
 }

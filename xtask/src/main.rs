@@ -9,6 +9,7 @@ mod generate;
 mod go;
 mod images;
 mod lint;
+mod oracle;
 mod packages;
 mod servers;
 mod steps;
@@ -46,6 +47,10 @@ enum Command {
     Images(images::ImagesArgs),
     /// Checks layers, format, lengths and lints.
     Lint,
+    /// Compares the engine's HPA with Kubernetes' own controller, sync by sync, in scenarios from seeds.
+    ///
+    /// Example: cargo xtask oracle --seeds 10000 --from 1
+    Oracle(oracle::OracleArgs),
     /// Runs every tier of tests.
     ///
     /// Example: cargo xtask test --only unit
@@ -61,6 +66,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Gen(args) => generate::run(&args)?,
         Command::Images(args) => images::run(&args)?,
         Command::Lint => lint::run()?,
+        Command::Oracle(args) => oracle::run(&args)?,
         Command::Test(args) => test::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every tier of tests, and a summary that fails when a tier shrank.
 //!
 //! ```text
-//! packages ─┬─ Maven: Kafka ─────────────────────────────────────────────────┐ ┌─ clippy ────────────────────────┐
-//!           ├─ Go: test bed, node, metrics-server, CoreDNS, external scaler ─┤ │                                 │
+//! packages ─┬─ Maven: Kafka ─────────────────────────────────────────────────┐ ┌─ oracle, clippy ────────────────┐
+//!           ├─ Go: test bed, node, metrics-server, CoreDNS, HPA oracle, … ───┤ │                                 │
 //!           └─ Rust: format, layers, binaries, unit tests ───────────────────┴─┴─ servers, golden, cluster, node ┴─ summary
 //! ```
 //! With `CI=true` a part that is missing on this machine fails the run; elsewhere it is reported as skipped.
@@ -10,18 +10,20 @@
 mod executables;
 mod foreign;
 mod node;
-mod tally;
+pub(crate) mod tally;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::steps::Steps;
-use crate::{cluster, deps, go, lint, packages, servers};
-use executables::Executables;
-use tally::{Tally, Tier};
+use crate::{cluster, deps, go, lint, oracle, packages, servers};
+pub(crate) use executables::Executables;
+use tally::Tally;
+pub(crate) use tally::Tier;
 
 /// Arguments of `cargo xtask test`.
 #[derive(Args, Clone, Debug)]
@@ -36,6 +38,10 @@ pub(crate) struct TestArgs {
 impl TestArgs {
     fn wants(&self, tier: Tier) -> bool {
         self.only.is_empty() || self.only.contains(&tier)
+    }
+
+    fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
     }
 }
 
@@ -60,22 +66,13 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     fetched
         .join()
         .map_err(|_| anyhow::anyhow!("fetching the servers panicked"))??;
-    // The tiers on servers and clusters wait more than they compute: the processors are free for clippy meanwhile.
-    let clippy = args
-        .wants(Tier::Lint)
-        .then(|| std::thread::spawn(|| Steps::new().run("clippy", lint::clippy_meanwhile)));
-    for tier in [Tier::Servers, Tier::Golden, Tier::Cluster] {
-        if args.wants(tier) {
-            tally.add(tier, integration(tier, args, &tests, &[])?);
-        }
-    }
-    if args.wants(Tier::Node) {
-        tally.add(Tier::Node, node::run(args, &tests, &steps)?);
-    }
-    if let Some(clippy) = clippy {
-        let checked = clippy.join().map_err(|_| anyhow::anyhow!("clippy panicked"))?;
-        tally.add(Tier::Lint, tally::Counts::of(&checked));
-    }
+    // The tiers on servers and clusters wait more than they compute: the processors are free for those that compute.
+    let (waiting, computing) = std::thread::scope(|scope| {
+        let computing = scope.spawn(|| computing(args, &tests));
+        (waiting(args, &tests), computing.join())
+    });
+    tally += waiting?;
+    tally += computing.map_err(|_| anyhow::anyhow!("the oracle or clippy panicked"))??;
     let complete = args.only.is_empty() && args.filter.is_none();
     println!("\n{}", tally.table(complete)?);
     println!("{} passed, {} failed", tally.passed(), tally.failed());
@@ -110,22 +107,68 @@ fn unit(args: &TestArgs, tests: &Executables) -> anyhow::Result<tally::Counts> {
     Ok(counts)
 }
 
+/// The tiers on servers and on control planes with simulated nodes.
+fn waiting(args: &TestArgs, tests: &Executables) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    for tier in [Tier::Servers, Tier::Golden, Tier::Cluster] {
+        if args.wants(tier) {
+            tally.add(tier, tally::count(integration(tier, args.filter(), tests, &[])?)?);
+        }
+    }
+    if args.wants(Tier::Node) {
+        tally.add(Tier::Node, node::run(args, tests, &Steps::new())?);
+    }
+    Ok(tally)
+}
+
+/// What runs beside [`waiting`] and gives way to it.
+fn computing(args: &TestArgs, tests: &Executables) -> anyhow::Result<Tally> {
+    let steps = Steps::new();
+    let mut tally = Tally::default();
+    if args.wants(Tier::Oracle) {
+        tally.add(Tier::Oracle, oracle::tier(args.filter(), tests, &steps)?);
+    }
+    if args.wants(Tier::Lint) {
+        let clippy = steps.run("clippy", lint::clippy_meanwhile);
+        tally.add(Tier::Lint, tally::Counts::of(&clippy));
+    }
+    Ok(tally)
+}
+
 /// One tier of the integration tests.
-fn integration(
+pub(crate) fn integration(
     tier: Tier,
-    args: &TestArgs,
+    filter: Option<&str>,
     tests: &Executables,
     more: &[(&str, OsString)],
-) -> anyhow::Result<tally::Counts> {
+) -> anyhow::Result<Command> {
     let mut command = tests.integration()?;
     command
-        .args(&args.filter)
+        .args(filter)
         .env("KEDA_TIERS", tier.module())
         .env("KEDA_BIN_DIR", binaries())
         .envs([servers::environment()])
         .envs(more.iter().cloned())
         .envs(go::environment());
-    tally::count(command)
+    Ok(command)
+}
+
+/// The same command, giving way to everything else that runs.
+pub(crate) fn giving_way(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        nice.current_dir(folder);
+    }
+    nice
 }
 
 /// Folder of the binaries under test.

@@ -42,12 +42,12 @@ struct Executable {
 }
 
 /// All of them.
-pub(super) struct Executables(Vec<Executable>);
+pub(crate) struct Executables(Vec<Executable>);
 
 impl Executables {
     /// Builds binaries and tests of every crate. One selection of packages for all of them: Cargo unifies features over what is
     /// selected, so another one would compile dependencies again.
-    pub(super) fn build() -> anyhow::Result<Self> {
+    pub(crate) fn build() -> anyhow::Result<Self> {
         let mut cargo = cargo_command()
             .args(["build", "--profile", "bed", "--workspace", "--bins", "--tests"])
             .args(["--message-format", "json-render-diagnostics"])

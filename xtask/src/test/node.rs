@@ -49,7 +49,8 @@ pub(crate) fn run(args: &TestArgs, tests: &Executables, steps: &Steps) -> anyhow
     let images = steps.run("images", || {
         images::build(&super::binaries(), images::LOCAL_REGISTRY)
     })?;
-    counts += super::integration(Tier::Node, args, tests, &images_environment())?;
+    let tests = super::integration(Tier::Node, args.filter(), tests, &images_environment())?;
+    counts += super::tally::count(tests)?;
     demos(&images, steps, &mut counts);
     Ok(counts)
 }

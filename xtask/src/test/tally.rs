@@ -17,6 +17,8 @@ pub(crate) enum Tier {
     Lint,
     /// Unit, property and text tests: nothing but the crates.
     Unit,
+    /// The HPA algorithm against Kubernetes' own controller.
+    Oracle,
     /// Scalers against real servers on loopback.
     Servers,
     /// KEDA's recorded behaviour, on a real control plane with simulated nodes.
@@ -28,9 +30,10 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    const ALL: [Tier; 6] = [
+    const ALL: [Tier; 7] = [
         Self::Lint,
         Self::Unit,
+        Self::Oracle,
         Self::Servers,
         Self::Golden,
         Self::Cluster,
@@ -42,6 +45,7 @@ impl Tier {
         match self {
             Self::Lint => "lint",
             Self::Unit => "unit",
+            Self::Oracle => "oracle",
             Self::Servers => "servers",
             Self::Golden => "golden",
             Self::Cluster => "cluster",
@@ -133,6 +137,14 @@ impl Tally {
 
     fn of(&self, tier: Tier) -> Counts {
         self.tiers.get(&tier).copied().unwrap_or_default()
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        for (tier, counts) in other.tiers {
+            self.add(tier, counts);
+        }
     }
 }
 
