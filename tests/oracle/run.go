@@ -63,7 +63,7 @@ func (s *Scenario) admit() (*revisions, error) {
 		step := &s.Steps[k]
 		if step.Spec != nil {
 			if current, err = admit(step.Spec, current); err != nil {
-				return nil, fmt.Errorf("steps[%d].%w", k, err)
+				return nil, fmt.Errorf("steps[%d]: %w", k, err)
 			}
 			all.changed[k] = current
 		}

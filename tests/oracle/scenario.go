@@ -79,8 +79,8 @@ type PodMetric struct {
 	Window seconds `json:"window"`
 }
 
-// The longest scenario: beyond it the trace would not fit into memory.
-const mostSyncs = 1_000_000
+// The longest scenario: a month at the default period, whose trace takes a gigabyte of memory.
+const mostSyncs = 31 * 24 * 60 * 4
 
 // parseScenario reads one line. Unknown fields are mistakes.
 func parseScenario(line []byte) (*Scenario, error) {
