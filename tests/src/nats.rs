@@ -134,7 +134,12 @@ impl Nats {
             num_replicas: replicas,
             ..stream::Config::default()
         };
-        let made = jetstream.get_or_create_stream(config).await?;
+        // Right after its start, or an election, a server may have nobody yet who would keep a stream.
+        let made = wait_for(format!("the stream {name}"), START, || async {
+            let made = jetstream.get_or_create_stream(config.clone()).await;
+            made.map_err(|error| error.to_string())
+        })
+        .await?;
         let config = consumer::pull::Config {
             durable_name: Some(consumer.to_owned()),
             ack_wait: Duration::from_hours(1),

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::free_port;
 use crate::pki::Pair;
 use crate::process::{Launch, Process, installed, signal};
-use crate::wait::{look, wait_for};
+use crate::wait::{Look, look, wait_for};
 
 const START: Duration = Duration::from_mins(1);
 
@@ -66,6 +66,9 @@ impl Redis {
             "no",
             "--daemonize",
             "no",
+            // A replica is given its first copy at once, not seconds later together with others that might come.
+            "--repl-diskless-sync-delay",
+            "0",
         ]
         .map(str::to_owned)
         .to_vec();
@@ -153,6 +156,8 @@ impl Redis {
             "-p",
             &self.port.to_string(),
             "-c",
+            // An error of the server is an error here, and not a text.
+            "-e",
             "--no-auth-warning",
         ]);
         if let Some(password) = &self.access.password {
@@ -273,7 +278,7 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// Starts all three and waits until the sentinel has found the replica.
+    /// Starts all three and waits until the replica follows the master, and the sentinel knows it.
     pub async fn start(dir: &Path, access: Access) -> Result<Self> {
         let master = Redis::start(dir, access.clone()).await?;
         let replicaof = master.port.to_string();
@@ -302,19 +307,55 @@ impl Sentinel {
             access: Access::default(),
         };
         sentinel.answers().await?;
-        wait_for("the sentinel to know the replica", START, || async {
-            let found = sentinel
-                .cli(&["SENTINEL", "REPLICAS", &name])
-                .map_err(|e| format!("{e:#}"))?;
-            look(found.contains(&replica.port.to_string()), || found.clone())
-        })
-        .await?;
-        Ok(Self {
+        let set = Self {
             master,
             replica,
             sentinel,
             name,
+        };
+        set.followed().await?;
+        Ok(set)
+    }
+
+    /// Waits until the replica follows the master, as it says itself and as the sentinel sees it: the sentinel promotes
+    /// nobody whose link it never saw.
+    async fn followed(&self) -> Result<()> {
+        wait_for("the replica to follow the master", START, || async {
+            let link = field(&self.replica, "master_link_status")?;
+            look(link == "up", || format!("its link is {link}"))
         })
+        .await?;
+        wait_for("the sentinel to know the replica", START, || async {
+            let found = self
+                .sentinel
+                .cli(&["SENTINEL", "REPLICAS", &self.name])
+                .map_err(|e| format!("{e:#}"))?;
+            let lines: Vec<&str> = found.lines().collect();
+            let says = |key: &str, value: &str| lines.windows(2).any(|pair| pair == [key, value]);
+            let known = says("port", &self.replica.port.to_string()) && says("master-link-status", "ok");
+            look(known, || found.clone())
+        })
+        .await
+    }
+
+    /// Waits until the replica holds everything that the master holds now. `WAIT` would not do: it counts the replicas
+    /// that have what its own connection wrote, and each command here has a connection of its own.
+    pub async fn copied(&self) -> Result<()> {
+        let offset = |redis: &Redis, key: &str| {
+            let text = field(redis, key)?;
+            text.parse::<u64>().map_err(|e| format!("{key} `{text}`: {e}"))
+        };
+        let written = offset(&self.master, "master_repl_offset").map_err(|e| anyhow!(e))?;
+        wait_for("the replica to hold what the master holds", START, || async {
+            let (link, copied) = (
+                field(&self.replica, "master_link_status")?,
+                offset(&self.replica, "slave_repl_offset")?,
+            );
+            look(link == "up" && copied >= written, || {
+                format!("its link is {link}, and it has {copied} of {written} bytes")
+            })
+        })
+        .await
     }
 
     /// Waits until the sentinel names another master than the one that was killed, and returns its address.
@@ -330,4 +371,17 @@ impl Sentinel {
         .await?;
         Ok(self.replica.address())
     }
+}
+
+/// What a server says of its replication under a key.
+fn field(redis: &Redis, key: &str) -> Look<String> {
+    let told = redis
+        .cli(&["INFO", "replication"])
+        .map_err(|e| format!("{e:#}"))?;
+    let value = told
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(':'));
+    value
+        .map(str::to_owned)
+        .ok_or_else(|| format!("no {key} in {told}"))
 }

@@ -289,7 +289,7 @@ pub(crate) async fn sentinel() -> Result<()> {
     let probe = Probe::new(&trigger("redis-sentinel", &metadata, &[("password", PASSWORD)])).await?;
     probe.is(5.0).await?;
     // The copy must hold the items before the original goes.
-    set.master.cli(&["WAIT", "1", "5000"])?;
+    set.copied().await?;
     set.master.kill();
     set.failed_over().await?;
     probe.recovers(5.0).await?;

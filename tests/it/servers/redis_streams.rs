@@ -292,7 +292,7 @@ async fn sentinel() -> Result<()> {
         probes.push((probe, want));
     }
     // The copy must hold the entries before the original goes.
-    set.master.cli(&["WAIT", "1", "5000"])?;
+    set.copied().await?;
     set.master.kill();
     set.failed_over().await?;
     for (probe, want) in &probes {

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, CreateTopicsRequest, CreateTopicsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    GroupId, JoinGroupRequest, JoinGroupResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-    OffsetCommitResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    ApiKey, BrokerId, CreateTopicsRequest, CreateTopicsResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, GroupId, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse,
+    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use kafka_protocol::records::{
@@ -101,11 +103,37 @@ impl Client {
         for topic in reply.topics {
             right(topic.error_code, &topic.name)?;
         }
-        let last = topics.last().context("a topic")?;
-        while !self.topics().await?.iter().any(|known| known == last) {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
+        self.led(topics, partitions).await
+    }
+
+    /// Waits until the newest offset of every partition can be asked for: a topic is listed before its partitions are led.
+    async fn led(&mut self, topics: &[&str], partitions: i32) -> Result<()> {
+        let newest = |partition| {
+            ListOffsetsPartition::default()
+                .with_partition_index(partition)
+                .with_timestamp(-1)
+        };
+        let topic = |topic: &&str| {
+            ListOffsetsTopic::default()
+                .with_name(TopicName(name(topic)))
+                .with_partitions((0..partitions).map(newest).collect())
+        };
+        let request = ListOffsetsRequest::default()
+            .with_replica_id(BrokerId(-1))
+            .with_topics(topics.iter().map(topic).collect());
+        let client = tokio::sync::Mutex::new(self);
+        wait_for(format!("leaders of {topics:?}"), DEADLINE, || async {
+            let mut client = client.lock().await;
+            let reply: Result<ListOffsetsResponse> = client.call(ApiKey::ListOffsets, 1, &request).await;
+            let reply = reply.map_err(|e| format!("{e:#}"))?;
+            for topic in reply.topics {
+                for partition in topic.partitions {
+                    right(partition.error_code, &topic.name).map_err(|e| format!("{e:#}"))?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Every topic that there is.
