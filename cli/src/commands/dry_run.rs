@@ -14,6 +14,7 @@ mod sources;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crds::ScaledObject;
@@ -158,6 +159,8 @@ pub(crate) fn connect() -> Connect {
             https: proxy(["HTTPS_PROXY", "https_proxy"]),
             except: proxy(["NO_PROXY", "no_proxy"]),
         },
+        endpoints: Some(Arc::new(hint::NoPods)),
+        pods: Some(Arc::new(hint::NoPods)),
         ..Connect::default()
     }
 }

@@ -1,19 +1,55 @@
-//! What to do about a source that this machine cannot reach: its name may only mean something inside the cluster.
+//! What to do about a source that this machine cannot reach: its name may only mean something inside the cluster, or it may
+//! be the cluster's own pods.
 
+use std::future::ready;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use engine::dry_run::DryRun;
+use futures::future::BoxFuture;
+use scalers::{Endpoint, EndpointSource, PodQuery, PodSource, ScalerError};
 
 /// How long a name may take to resolve.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Says of every trigger that failed whether its source has a name that this machine does not know.
+/// Why pods are not counted here.
+const COUNTED_INSIDE: &str = "pods are counted from inside the cluster only";
+/// Why pods are not asked here.
+const ASKED_INSIDE: &str = "the pods behind a Service are asked from inside the cluster only";
+
+/// The pods of the cluster as this machine has them: not at all.
+pub(super) struct NoPods;
+
+impl PodSource for NoPods {
+    fn count<'a>(&'a self, _: &'a PodQuery) -> BoxFuture<'a, Result<u64, ScalerError>> {
+        Box::pin(ready(Err(ScalerError::Setting(COUNTED_INSIDE.to_owned()))))
+    }
+}
+
+impl EndpointSource for NoPods {
+    fn ready<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _service: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Endpoint>, ScalerError>> {
+        Box::pin(ready(Err(ScalerError::Setting(ASKED_INSIDE.to_owned()))))
+    }
+}
+
+/// Says of every trigger that failed whether only the controller can ask its source.
 pub(super) async fn add(report: &mut DryRun) {
     for trigger in &mut report.triggers {
-        let failed = trigger.error.is_some() || trigger.metrics.iter().any(|metric| metric.error.is_some());
+        let metrics = trigger.metrics.iter().map(|metric| &metric.error);
+        let errors: Vec<&String> = metrics.chain([&trigger.error]).flatten().collect();
+        let inside = |error: &&String| error.contains(COUNTED_INSIDE) || error.contains(ASKED_INSIDE);
+        if errors.iter().any(inside) {
+            trigger.help = Some("`--in-cluster` lets the controller ask".to_owned());
+            continue;
+        }
         let source = trigger.source.as_deref().unwrap_or_default();
-        if failed && let Some(host) = unknown_host(source).await {
+        if !errors.is_empty()
+            && let Some(host) = unknown_host(source).await
+        {
             trigger.help = Some(format!(
                 "`{host}` is a name inside the cluster, which this machine cannot resolve: `--in-cluster` lets the controller ask"
             ));
