@@ -14,6 +14,7 @@ mod rabbitmq;
 mod redis;
 mod redis_push;
 mod redis_streams;
+mod sql;
 
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub(crate) fn tier() -> Tier {
         .needs(postgresql_server::available())
         .needs(prometheus_server::available())
         .needs(rabbitmq_server::available());
-    let tier = sql(tier)
+    let tier = databases(tier)
         .case("redis_counts_every_kind_of_collection", redis::counts)
         .case("redis_with_password_and_tls", redis::password_and_tls)
         .case("redis_refuses_a_wrong_password_by_name", redis::wrong_password)
@@ -68,7 +69,7 @@ pub(crate) fn tier() -> Tier {
 }
 
 /// The SQL databases; each has one server for all its cases.
-fn sql(tier: Tier) -> Tier {
+fn databases(tier: Tier) -> Tier {
     tier.case("mysql_reads_one_number_of_any_type", mysql::counts)
         .case("mysql_refusals_are_named_without_the_password", mysql::refusals)
         .case(
@@ -111,7 +112,7 @@ fn sql(tier: Tier) -> Tier {
 }
 
 /// A folder for the servers of one case.
-fn folder(case: &str) -> Result<PathBuf> {
+pub(crate) fn folder(case: &str) -> Result<PathBuf> {
     let dir = target_dir()
         .join("testbed")
         .join("t")

@@ -27,6 +27,7 @@ pub mod prometheus;
 pub mod rabbitmq;
 pub mod redis;
 pub mod relay;
+pub mod socket;
 pub mod source;
 pub mod tier;
 pub mod wait;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use harness::aggregator::{MASTERS, pki, proxy, server};
 use harness::bed::Bed;
+use harness::cluster::Cluster;
 use harness::https;
 use harness::keda::{API_SERVICE, CERT_SECRET, Keda, NAMESPACE};
 use harness::namespace::{Namespace, with_namespace};
@@ -19,6 +20,15 @@ use crate::scenario::{DEADLINE, deployment, scaled_object};
 
 /// Where the adapter serves its API.
 pub(crate) const API: &str = "/apis/external.metrics.k8s.io/v1beta1";
+
+/// Reads the metric of an object as the HPA does.
+pub(super) async fn read(cluster: &Cluster, namespace: &str, object: &str, metric: &str) -> Result<String> {
+    let path =
+        format!("{API}/namespaces/{namespace}/{metric}?labelSelector=scaledobject.keda.sh%2Fname%3D{object}");
+    let answer = cluster.read(&path).await?;
+    let value = answer.body["items"][0]["value"].as_str().map(str::to_owned);
+    value.with_context(|| format!("{namespace}/{object} {metric}: {:?}", answer.message))
+}
 
 /// A ScaledObject with one metric whose value is 7.
 async fn metric(ns: &Namespace, source: &Source) -> Result<String> {

@@ -11,6 +11,7 @@ use harness::source::{Answer, Source};
 use harness::wait::{look, wait_for};
 use serde_json::{Value, json};
 
+use super::adapter::read;
 use super::debug_api::{Ran, bind, cli, grant};
 use super::scaling::condition_is;
 use crate::scenario::{DEADLINE, deployment, scaled_object};
@@ -25,7 +26,7 @@ fn metrics_api(source: &Source, key: &str) -> Value {
 }
 
 /// The report in the output of a run that went well.
-fn report(ran: &Ran) -> Result<Value> {
+pub(super) fn report(ran: &Ran) -> Result<Value> {
     ensure!(ran.code == OK, "exit {} {} {}", ran.code, ran.stdout, ran.stderr);
     Ok(serde_json::from_str(&ran.stdout)?)
 }
@@ -167,16 +168,10 @@ pub(crate) async fn as_the_adapter_serves() -> Result<()> {
         let after = report(&cli(bed.kubeconfig(), &["dry-run", "so/so", "-n", ns.name(), "-o", "json"])?)?;
         ensure!(after["after"] == 4 && after["decision"] == "StayActive", "{after:#}");
         for (trigger, name) in [(0, "s0-redis-jobs"), (1, "s1-metric-api-value")] {
-            let path = format!(
-                "/apis/external.metrics.k8s.io/v1beta1/namespaces/{}/{name}?labelSelector=scaledobject.keda.sh%2Fname%3Dso",
-                ns.name()
-            );
-            let served = bed.cluster().read(&path).await?;
-            ensure!(served.status == 200, "{served:?}");
-            let served = &served.body["items"][0]["value"];
+            let served = read(bed.cluster(), ns.name(), "so", name).await?;
             for told in [&before, &after] {
                 ensure!(metric(told, trigger)["metric"] == name, "{told:#}");
-                ensure!(metric(told, trigger)["quantity"] == *served, "{served} is served: {told:#}");
+                ensure!(metric(told, trigger)["quantity"] == served, "{served} is served: {told:#}");
             }
         }
         Ok(())
@@ -185,7 +180,7 @@ pub(crate) async fn as_the_adapter_serves() -> Result<()> {
 }
 
 /// How a service account reaches the controller of the shared bed: the CA comes from the file, as it may not look it up.
-fn in_cluster(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
+pub(super) fn in_cluster(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
     let ca = keda.certs().join("ca.crt").display().to_string();
     let address = format!("127.0.0.1:{}", keda.ports().controller_debug);
     let fixed = ["dry-run", "--in-cluster", "-o", "json", "-n", ns.name()];
@@ -205,7 +200,7 @@ fn in_cluster(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn run(kubeconfig: &Path, args: &[String]) -> Result<Ran> {
+pub(super) fn run(kubeconfig: &Path, args: &[String]) -> Result<Ran> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     cli(kubeconfig, &args)
 }

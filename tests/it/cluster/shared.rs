@@ -1,22 +1,20 @@
 //! Two hundred objects on four servers: what they cost is counted at the servers, and every one reads its own value.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use harness::cluster::Cluster;
 use harness::kafka::{self, Kafka};
 use harness::keda::{Keda, condition};
 use harness::namespace::Namespace;
 use harness::postgresql::PostgreSql;
 use harness::rabbitmq::{self, RabbitMq};
 use harness::redis::{Access, Redis};
-use harness::target_dir;
+use harness::socket::established;
 use harness::wait::{look, wait_for};
 use serde_json::{Value, json};
 
-use super::adapter::API;
+use super::adapter::read;
 use crate::scenario::{DEADLINE, deployment};
+use crate::servers::folder;
 
 /// Objects of each kind of trigger: fifty a namespace.
 const EACH: usize = 40;
@@ -35,15 +33,6 @@ struct Servers {
     redis: Redis,
 }
 
-fn folder() -> Result<PathBuf> {
-    let dir = target_dir()
-        .join("testbed")
-        .join("t")
-        .join(format!("two-hundred-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
-}
-
 /// The name that object `index` of a kind uses at its server.
 fn name(kind: &str, index: usize) -> String {
     format!("{kind}-{index}")
@@ -56,7 +45,7 @@ fn value(index: usize) -> usize {
 
 impl Servers {
     async fn start() -> Result<Self> {
-        let dir = folder()?;
+        let dir = folder("two-hundred")?;
         let access = Access {
             password: Some(PASSWORD.to_owned()),
             tls: None,
@@ -193,36 +182,21 @@ impl Servers {
     }
 }
 
-/// TCP connections of this machine to a loopback port.
-fn established(address: &str) -> Result<usize> {
-    let port: u16 = address.rsplit(':').next().context("a port")?.parse()?;
-    let remote = format!(":{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp")?;
-    let stands = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(2);
-        fields.next().is_some_and(|address| address.ends_with(&remote)) && fields.next() == Some("01")
-    };
-    Ok(table.lines().filter(stands).count())
-}
-
-/// Creates the Secrets, and what refers to them.
-async fn authenticate(servers: &Servers, ns: &Namespace) -> Result<()> {
-    for (kind, data) in servers.credentials() {
-        let keys: Vec<&String> = data.as_object().into_iter().flat_map(|map| map.keys()).collect();
-        let references: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({"parameter": key, "name": kind, "key": key}))
-            .collect();
-        ns.create_object(
-            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": kind}, "stringData": data}),
-        )
-        .await?;
-        ns.create_object(&json!({
-            "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication", "metadata": {"name": kind},
-            "spec": {"secretTargetRef": references},
-        }))
-        .await?;
-    }
+/// Creates a Secret, and a TriggerAuthentication of the same name that refers to each of its keys.
+pub(super) async fn authenticate(ns: &Namespace, name: &str, data: &Value) -> Result<()> {
+    let keys = data.as_object().into_iter().flat_map(|map| map.keys());
+    let references: Vec<Value> = keys
+        .map(|key| json!({"parameter": key, "name": name, "key": key}))
+        .collect();
+    ns.create_object(
+        &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}),
+    )
+    .await?;
+    ns.create_object(&json!({
+        "apiVersion": "keda.sh/v1alpha1", "kind": "TriggerAuthentication", "metadata": {"name": name},
+        "spec": {"secretTargetRef": references},
+    }))
+    .await?;
     Ok(())
 }
 
@@ -244,7 +218,7 @@ async fn create(ns: &Namespace, kind: &str, type_: &str, metadata: &Value, index
 }
 
 /// Waits until all objects of a namespace are Ready, and returns their names with that of their metric.
-async fn ready(ns: &Namespace, count: usize) -> Result<Vec<(String, String)>> {
+pub(super) async fn ready(ns: &Namespace, count: usize) -> Result<Vec<(String, String)>> {
     wait_for(format!("{count} objects to be Ready"), DEADLINE, || async {
         let objects = ns
             .cluster()
@@ -269,22 +243,15 @@ async fn ready(ns: &Namespace, count: usize) -> Result<Vec<(String, String)>> {
     .await
 }
 
-/// Reads the metric of an object as the HPA does.
-async fn read(cluster: &Cluster, namespace: &str, object: &str, metric: &str) -> Result<String> {
-    let path =
-        format!("{API}/namespaces/{namespace}/{metric}?labelSelector=scaledobject.keda.sh%2Fname%3D{object}");
-    let answer = cluster.read(&path).await?;
-    let value = answer.body["items"][0]["value"].as_str().map(str::to_owned);
-    value.with_context(|| format!("{namespace}/{object} {metric}: {:?}", answer.message))
-}
-
 pub(crate) async fn two_hundred_objects() -> Result<()> {
     let (bed, _) = Keda::shared().await?;
     let servers = Servers::start().await?;
     let mut namespaces = Vec::new();
     for _ in 0..NAMESPACES {
         let ns = Namespace::create(bed.cluster(), "shared").await?;
-        authenticate(&servers, &ns).await?;
+        for (kind, data) in servers.credentials() {
+            authenticate(&ns, kind, &data).await?;
+        }
         namespaces.push(ns);
     }
     let objects = (0..EACH).flat_map(|index| {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use futures::future::join_all;
 use harness::kafka::proxy::Proxy;
 use harness::kafka::{Kafka, PASSWORD, USER, shared};
+use harness::socket::established;
 use harness::tier::Tier;
 use harness::wait::{look, wait_for};
 use scalers::{Connect, Pool, TriggerInput};
@@ -287,17 +288,6 @@ async fn refusals() -> Result<()> {
     Ok(())
 }
 
-/// Connections of this machine to a loopback port that stand.
-fn established(port: u16) -> Result<usize> {
-    let table = std::fs::read_to_string("/proc/net/tcp")?;
-    let remote = format!(":{port:04X}");
-    let stands = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(2);
-        fields.next().is_some_and(|address| address.ends_with(&remote)) && fields.next() == Some("01")
-    };
-    Ok(table.lines().filter(stands).count())
-}
-
 /// Fifty topics, each with its own number of records and commits.
 async fn fifty(kafka: &Kafka) -> Result<Vec<String>> {
     let mut client = kafka.producer().await?;
@@ -334,7 +324,7 @@ async fn sharing() -> Result<()> {
                 "{index}: {value} instead of {want}"
             );
         }
-        let standing = established(port)?;
+        let standing = established(&address)?;
         ensure!(
             (1..=2).contains(&standing),
             "{standing} connections to one broker"
@@ -367,7 +357,7 @@ async fn sharing() -> Result<()> {
         "a pool that was shut down answers"
     );
     wait_for("the connections to close", Duration::from_mins(1), || async {
-        let standing = established(port).map_err(|e| format!("{e:#}"))?;
+        let standing = established(&address).map_err(|e| format!("{e:#}"))?;
         look(standing == 0, || format!("{standing} stand"))
     })
     .await

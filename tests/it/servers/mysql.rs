@@ -1,20 +1,16 @@
 //! `mysql` against Debian's MariaDB, which all cases share; the one that ends it waits for the others, and they for it.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
-use futures::future::join_all;
 use harness::mysql::MySql;
 use harness::pki::Authority;
-use harness::wait::{look, wait_for};
 use scalers::{Connect, Pool, Roots, TriggerInput};
 use tokio::sync::{OnceCell, RwLock};
 
 use super::folder;
 use super::probe::{Probe, trigger};
+use super::sql::{self, Database};
 
 const PASSWORD: &str = r"it's a \password/ that @no:message may show";
-const LIMIT: Duration = Duration::from_mins(1);
 
 static SERVER: OnceCell<RwLock<MySql>> = OnceCell::const_new();
 
@@ -165,86 +161,34 @@ pub(crate) async fn lost_and_back() -> Result<()> {
     probe.is(4.0).await
 }
 
+impl Database for MySql {
+    fn trigger(&self, user: &str, sql: &str) -> TriggerInput {
+        query(self, user, sql)
+    }
+
+    fn administer(&self, sql: &str) -> Result<String> {
+        self.sql(sql)
+    }
+
+    fn asleep(number: usize) -> String {
+        format!("SELECT SLEEP(3600) + {number}")
+    }
+
+    fn connections_of(user: &str) -> String {
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{user}'")
+    }
+
+    fn queries_of(user: &str) -> String {
+        Self::connections_of(user) + " AND command = 'Query'"
+    }
+}
+
 pub(crate) async fn slow_queries() -> Result<()> {
-    let server = shared().await?.read().await;
-    let timeout = Duration::from_secs(2);
-    let pool = Pool::new(Connect {
-        timeout,
-        ..Connect::default()
-    });
-    let on = async |sql: &str| Probe::on(&pool, &query(&server, "sleeper", sql)).await;
-    let quick = [
-        on("SELECT 1").await?,
-        on("SELECT 2").await?,
-        on("SELECT 3").await?,
-    ];
-    let mut slow = Vec::new();
-    for index in 0..4 {
-        slow.push(on(&format!("SELECT SLEEP(3600) + {index}")).await?);
-    }
-    for probe in &slow {
-        let text = probe.fails().await?;
-        ensure!(
-            text.contains("within 2s"),
-            "the message does not name the deadline: {text}"
-        );
-    }
-    // Known to be slow, they share one connection and leave the other to those that are not.
-    let (again, asked) = tokio::join!(
-        join_all(slow.iter().map(Probe::fails)),
-        join_all(quick.iter().map(Probe::ask))
-    );
-    for text in again {
-        ensure!(text?.contains("within 2s"), "a query that sleeps cannot answer");
-    }
-    for (index, sample) in asked.into_iter().enumerate() {
-        let value = sample
-            .with_context(|| format!("query {index} waited for those that sleep"))?
-            .value;
-        ensure!(
-            (value - f64::from(u32::try_from(index)? + 1)).abs() < f64::EPSILON,
-            "{value}"
-        );
-    }
-    wait_for("the server to end the queries that nobody waits for", LIMIT, || async {
-        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'sleeper' AND command = 'Query'";
-        let left = server.sql(sql).map_err(|e| format!("{e:#}"))?;
-        look(left == "0", || format!("{left} go on"))
-    })
-    .await
+    sql::slow_queries(&*shared().await?.read().await).await
 }
 
 pub(crate) async fn shared_connections() -> Result<()> {
-    let server = shared().await?.read().await;
-    let pool = Pool::new(Connect::default());
-    let mut probes = Vec::new();
-    for index in 0..50 {
-        probes.push(Probe::on(&pool, &query(&server, "many", &format!("SELECT {index}"))).await?);
-    }
-    for _ in 0..2 {
-        for (index, sample) in join_all(probes.iter().map(Probe::ask))
-            .await
-            .into_iter()
-            .enumerate()
-        {
-            let (value, want) = (sample?.value, f64::from(u32::try_from(index)?));
-            ensure!((value - want).abs() < f64::EPSILON, "{value} instead of {want}");
-        }
-    }
-    ensure!(
-        probes[0].connections() == 1,
-        "the pool reports {} sources",
-        probes[0].connections()
-    );
-    let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'many'";
-    let open: usize = server.sql(count)?.parse()?;
-    ensure!((1..=2).contains(&open), "the server counts {open} connections");
-    pool.shutdown().await;
-    wait_for("the connections to close with the pool", LIMIT, || async {
-        let open = server.sql(count).map_err(|e| format!("{e:#}"))?;
-        look(open == "0", || open.clone())
-    })
-    .await
+    sql::shared_connections(&*shared().await?.read().await).await
 }
 
 pub(crate) async fn tls() -> Result<()> {

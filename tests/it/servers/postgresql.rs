@@ -4,22 +4,19 @@ mod push;
 mod tls;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::join_all;
 use harness::postgresql::PostgreSql;
-use harness::wait::{look, wait_for};
 use scalers::{Connect, Pool, TriggerInput};
 use tokio::sync::{OnceCell, RwLock};
 
 use super::folder;
 use super::probe::{Probe, trigger};
+use super::sql::{self, Database};
 pub(crate) use push::pushes;
 pub(crate) use tls::modes;
 
 const PASSWORD: &str = r"it's a \password\ that 'no message' may show";
-const LIMIT: Duration = Duration::from_mins(1);
 
 static SERVER: OnceCell<RwLock<PostgreSql>> = OnceCell::const_new();
 
@@ -187,95 +184,34 @@ pub(crate) async fn lost_and_back() -> Result<()> {
     probe.is(4.0).await
 }
 
+impl Database for PostgreSql {
+    fn trigger(&self, user: &str, sql: &str) -> TriggerInput {
+        query(self, user, sql)
+    }
+
+    fn administer(&self, sql: &str) -> Result<String> {
+        self.sql("shop", sql)
+    }
+
+    fn asleep(number: usize) -> String {
+        format!("SELECT pg_sleep(3600), {number}")
+    }
+
+    fn connections_of(user: &str) -> String {
+        format!("SELECT COUNT(*) FROM pg_stat_activity WHERE usename = '{user}'")
+    }
+
+    fn queries_of(user: &str) -> String {
+        Self::connections_of(user) + " AND state = 'active'"
+    }
+}
+
 pub(crate) async fn slow_queries() -> Result<()> {
-    let server = shared().await?.read().await;
-    let timeout = Duration::from_secs(2);
-    let pool = Pool::new(Connect {
-        timeout,
-        ..Connect::default()
-    });
-    let on = async |sql: &str| Probe::on(&pool, &query(&server, "sleeper", sql)).await;
-    let quick = [
-        on("SELECT 1").await?,
-        on("SELECT 2").await?,
-        on("SELECT 3").await?,
-    ];
-    let mut slow = Vec::new();
-    for index in 0..4 {
-        slow.push(on(&format!("SELECT pg_sleep(3600), {index}")).await?);
-    }
-    for probe in &slow {
-        let text = probe.fails().await?;
-        ensure!(
-            text.contains("within 2s"),
-            "the message does not name the deadline: {text}"
-        );
-    }
-    // Known to be slow, they share one connection and leave the other to those that are not.
-    let (again, asked) = tokio::join!(
-        join_all(slow.iter().map(Probe::fails)),
-        join_all(quick.iter().map(Probe::ask))
-    );
-    for text in again {
-        ensure!(text?.contains("within 2s"), "a query that sleeps cannot answer");
-    }
-    for (index, sample) in asked.into_iter().enumerate() {
-        let value = sample
-            .with_context(|| format!("query {index} waited for those that sleep"))?
-            .value;
-        ensure!(
-            (value - f64::from(u32::try_from(index)? + 1)).abs() < f64::EPSILON,
-            "{value}"
-        );
-    }
-    wait_for(
-        "the server to end the queries that nobody waits for",
-        LIMIT,
-        || async {
-            let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'sleeper' AND state = 'active'";
-            let left = server.sql("shop", sql).map_err(|e| format!("{e:#}"))?;
-            look(left == "0", || format!("{left} go on"))
-        },
-    )
-    .await
+    sql::slow_queries(&*shared().await?.read().await).await
 }
 
 pub(crate) async fn shared_connections() -> Result<()> {
-    let server = shared().await?.read().await;
-    let pool = Pool::new(Connect::default());
-    let mut probes = Vec::new();
-    for index in 0..50 {
-        probes.push(Probe::on(&pool, &query(&server, "many", &format!("SELECT {index}"))).await?);
-    }
-    for _ in 0..2 {
-        for (index, sample) in join_all(probes.iter().map(Probe::ask))
-            .await
-            .into_iter()
-            .enumerate()
-        {
-            let (value, want) = (sample?.value, f64::from(u32::try_from(index)?));
-            ensure!((value - want).abs() < f64::EPSILON, "{value} instead of {want}");
-        }
-    }
-    ensure!(
-        probes[0].connections() == 1,
-        "the pool reports {} sources",
-        probes[0].connections()
-    );
-    let open: usize = server
-        .sql(
-            "shop",
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'many'",
-        )?
-        .parse()?;
-    ensure!((1..=2).contains(&open), "the server counts {open} connections");
-    pool.shutdown().await;
-    wait_for("the connections to close with the pool", LIMIT, || async {
-        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'many'";
-        let open = server.sql("shop", sql).map_err(|e| format!("{e:#}"))?;
-        look(open == "0", || open.clone())
-    })
-    .await
+    sql::shared_connections(&*shared().await?.read().await).await
 }
 
 pub(crate) async fn inventory() -> Result<()> {

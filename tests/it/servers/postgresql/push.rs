@@ -9,7 +9,8 @@ use harness::wait::{look, wait_for};
 use scalers::{Connect, Pool, PushEvent, Retry, TriggerInput};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{LIMIT, query, shared};
+use super::super::sql::LIMIT;
+use super::{query, shared};
 
 /// The connections that listen.
 const LISTENING: &str = "FROM pg_stat_activity WHERE usename = 'listener' AND query LIKE '%LISTEN%'";
