@@ -5,6 +5,7 @@ mod bad_input;
 mod completion;
 mod debug_api;
 mod dry_run;
+mod every_type;
 mod faults;
 mod jsonpath;
 mod scaling;
@@ -77,19 +78,28 @@ pub(crate) fn tier() -> Tier {
     trials(tier)
 }
 
-/// Many objects on few servers; beside what the other cases need, it needs those servers.
+/// Many objects, or many kinds of servers; beside what the other cases need, it needs those servers.
 pub(crate) fn many() -> Tier {
     Tier::new("cluster::many")
         .needs(bed::binary())
         .needs(keda::controller_bin())
         .needs(keda::adapter_bin())
+        .needs(keda::cli_bin())
         .needs(redis::available())
+        .needs(external_scaler::available())
         .needs(harness::kafka::available())
+        .needs(harness::mysql::available())
+        .needs(harness::nats::available())
         .needs(harness::postgresql::available())
+        .needs(harness::prometheus::available())
         .needs(harness::rabbitmq::available())
         .case(
             "two_hundred_objects_cost_a_connection_a_server",
             shared::two_hundred_objects,
+        )
+        .case(
+            "dry_run_says_what_the_adapter_then_serves_for_every_type",
+            every_type::dry_run_says_what_is_served,
         )
 }
 
