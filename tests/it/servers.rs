@@ -54,17 +54,13 @@ pub(crate) fn tier() -> Tier {
         )
         .case("redis_cluster_with_password_and_tls", redis::cluster_with_tls)
         .case("redis_sentinel_follows_the_master", redis::sentinel)
-        .case(
-            "pool_a_stopped_server_disturbs_nobody",
-            pool::a_stopped_server_disturbs_nobody,
-        )
         .case("metrics_api_logs_in_each_way", http::logins)
         .case("metrics_api_reads_each_format", http::formats)
         .case("metrics_api_failing_and_back", http::lost_and_back)
         .case("metrics_api_trusts_the_given_authority_only", http::tls)
         .case("external_scaler_gives_value_and_activity", external::values)
         .case("external_push_streams", external::pushes);
-    let tier = nats::cases(rabbitmq::cases(tier));
+    let tier = pool::cases(nats::cases(rabbitmq::cases(tier)));
     prometheus::cases(redis_push::cases(redis_streams::cases(tier)))
 }
 

@@ -1,6 +1,7 @@
 //! Apache Kafka on loopback: one broker that is its own controller, with a listener for each way to log in.
 //!
-//! All cases share the process, as it takes seconds to start; each has topics and groups of its own.
+//! Cases share the process, as it takes seconds to start; each has topics and groups of its own. Who disturbs it starts
+//! another.
 
 pub mod client;
 pub mod proxy;
@@ -72,15 +73,16 @@ fn jars() -> PathBuf {
     servers.join("kafka")
 }
 
-/// The broker that all cases share, started by the first of them.
+/// The broker that cases share, started by the first of them.
 pub async fn shared() -> Result<&'static Kafka> {
     static SHARED: OnceCell<Kafka> = OnceCell::const_new();
-    SHARED.get_or_try_init(Kafka::start).await
+    SHARED.get_or_try_init(|| Kafka::start("shared")).await
 }
 
 impl Kafka {
-    async fn start() -> Result<Self> {
-        let name = format!("kafka-{}", std::process::id());
+    /// Starts a broker in a folder of that name, and waits until it answers.
+    pub async fn start(name: &str) -> Result<Self> {
+        let name = format!("kafka-{name}-{}", std::process::id());
         let dir = target_dir().join("testbed").join("t").join(name);
         std::fs::create_dir_all(&dir)?;
         let authority = Authority::new(&dir, "kafka-ca")?;
@@ -127,6 +129,11 @@ impl Kafka {
             ready.await.map_err(|e: anyhow::Error| format!("{e:#}"))
         })
         .await
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// `127.0.0.1:PORT` of a listener, as the broker advertises it.

@@ -166,6 +166,11 @@ impl PostgreSql {
         self.port
     }
 
+    /// The process that all its others are children of.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// Ends the server as a crash would.
     pub fn kill(&self) {
         self.process.kill();

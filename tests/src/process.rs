@@ -126,6 +126,19 @@ impl Process {
         kill(&self.child);
     }
 
+    /// Stops the process and its children where they are, until the guard is dropped: they keep their connections, take new
+    /// ones, and answer nobody.
+    pub fn freeze(&self) -> Result<Frozen> {
+        let frozen = Frozen(self.pid);
+        // Whoever is stopped makes no more children.
+        signal(self.pid, "STOP")?;
+        for child in descendants(self.pid)? {
+            // It may have ended meanwhile, which is as quiet.
+            let _ = signal(child, "STOP");
+        }
+        Ok(frozen)
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub async fn terminate(&self) -> Result<ExitStatus> {
         signal(self.pid, "TERM")?;
@@ -175,6 +188,22 @@ impl Drop for Process {
     }
 }
 
+/// A process that is stopped with its children. Dropping it lets them go on: children that stay stopped would outlive a
+/// parent that is killed.
+#[derive(Debug)]
+#[must_use = "the process goes on when this is dropped"]
+pub struct Frozen(u32);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let children = descendants(self.0).unwrap_or_default();
+        for pid in children.into_iter().chain([self.0]) {
+            // One that has ended needs no signal.
+            let _ = signal(pid, "CONT");
+        }
+    }
+}
+
 /// Ends every child that still runs, the last started first.
 pub fn end_all() {
     let children: Vec<_> = lock(&RUNNING).drain(..).collect();
@@ -206,6 +235,36 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
         bail!("no process {pid} to send SIG{name}");
     }
     Ok(())
+}
+
+/// The children of a process, their children, and so on. A server may give each a session of its own, so that no signal to a
+/// group reaches them all.
+fn descendants(pid: u32) -> Result<Vec<u32>> {
+    let mut parents: BTreeMap<u32, u32> = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let Some(pid) = path.file_name().and_then(|n| n.to_str()?.parse::<u32>().ok()) else {
+            continue;
+        };
+        // A process may end while it is looked at.
+        let Ok(stat) = std::fs::read_to_string(path.join("stat")) else {
+            continue;
+        };
+        // Its name stands between parentheses and may hold any; state and parent follow.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        if let Some(parent) = rest.split_whitespace().nth(1).and_then(|text| text.parse().ok()) {
+            parents.insert(pid, parent);
+        }
+    }
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        let children = parents.iter().filter(|&(_, of)| *of == parent);
+        found.extend(children.map(|(child, _)| *child));
+        next += 1;
+    }
+    found.remove(0);
+    Ok(found)
 }
 
 /// Whether an executable of this name is on the path.

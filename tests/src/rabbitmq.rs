@@ -1,5 +1,5 @@
-//! Debian's RabbitMQ on loopback, with the management API, TLS and logins by certificate. It takes long to start, so one
-//! server is started for all cases of a run; each case has a virtual host of its own.
+//! Debian's RabbitMQ on loopback, with the management API, TLS and logins by certificate. It takes long to start, so cases
+//! share one server, where each has a virtual host of its own. Who disturbs it starts another.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,16 +31,22 @@ pub const PASSWORD: &str = "guest";
 
 /// The server with its port mapper.
 pub struct RabbitMq {
-    dir: PathBuf,
     amqp: u16,
     amqps: u16,
     http: u16,
     authority: Authority,
     client: Pair,
-    name: String,
-    epmd_port: u16,
+    node: Node,
     process: Process,
     _epmd: Process,
+}
+
+/// What Erlang knows the server by.
+struct Node {
+    dir: PathBuf,
+    name: String,
+    epmd_port: u16,
+    dist_port: u16,
 }
 
 static SERVER: OnceCell<RabbitMq> = OnceCell::const_new();
@@ -55,40 +61,44 @@ pub fn available() -> Result<()> {
 
 /// The server of this run, started by whoever needs it first and ended with the run.
 pub async fn server() -> Result<&'static RabbitMq> {
-    SERVER.get_or_try_init(RabbitMq::start).await
+    SERVER.get_or_try_init(|| RabbitMq::start("shared")).await
 }
 
 impl RabbitMq {
-    async fn start() -> Result<Self> {
+    /// Starts a server in a folder of that name, and waits until it serves.
+    pub async fn start(name: &str) -> Result<Self> {
         let dir = target_dir()
             .join("testbed")
             .join("t")
-            .join(format!("rabbitmq-{}", std::process::id()));
+            .join(format!("rabbitmq-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir)?;
         let authority = Authority::new(&dir, "rabbitmq-ca")?;
         let (pair, client) = (authority.issue("rabbitmq")?, authority.issue("worker")?);
-        let [amqp, amqps, http, epmd_port] = [(); 4].map(|()| free_port());
+        let [amqp, amqps, http, epmd_port, dist_port] = [(); 5].map(|()| free_port());
         write_settings(&dir, &pair, &authority, [amqp, amqps, http])?;
         // Started by the server itself, the port mapper would outlive it.
         let epmd = Launch::new("epmd", "epmd", &dir)
             .args(["-port".to_owned(), epmd_port.to_string()])
             .args(["-address", "127.0.0.1"])
             .start()?;
-        let name = format!("keda{}@localhost", std::process::id());
         let mut launch = Launch::new("rabbitmq", format!("{BIN}/rabbitmq-server"), &dir);
-        for (key, value) in environment(&dir, &name, epmd_port) {
+        let node = Node {
+            name: format!("keda-{name}-{}@localhost", std::process::id()),
+            dir,
+            epmd_port,
+            dist_port,
+        };
+        for (key, value) in node.environment() {
             launch = launch.env(key, value);
         }
         let process = launch.start()?;
         let rabbit = Self {
-            dir,
             amqp,
             amqps,
             http,
             authority,
             client,
-            name,
-            epmd_port,
+            node,
             process,
             _epmd: epmd,
         };
@@ -109,6 +119,11 @@ impl RabbitMq {
             )
             .await?;
         Ok(rabbit)
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The loopback port that speaks AMQP.
@@ -185,7 +200,7 @@ impl RabbitMq {
     pub fn connections(&self, vhost: &str) -> Result<Vec<usize>> {
         let output = Command::new(format!("{BIN}/rabbitmqctl"))
             .args(["--quiet", "list_connections", "vhost", "channels"])
-            .envs(environment(&self.dir, &self.name, self.epmd_port))
+            .envs(self.node.environment())
             .output()
             .context("rabbitmqctl")?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -222,33 +237,29 @@ fn write_settings(dir: &Path, pair: &Pair, authority: &Authority, ports: [u16; 3
     Ok(())
 }
 
-/// What tells Debian's scripts where everything is, so that nothing of the machine's own server is touched.
-fn environment(dir: &Path, name: &str, epmd_port: u16) -> Vec<(&'static str, String)> {
-    let path = |file: &str| dir.join(file).display().to_string();
-    vec![
-        ("HOME", dir.display().to_string()),
-        ("RABBITMQ_NODENAME", name.to_owned()),
-        ("ERL_EPMD_PORT", epmd_port.to_string()),
-        ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
-        ("RABBITMQ_DIST_PORT", dist_port(epmd_port).to_string()),
-        ("RABBITMQ_MNESIA_BASE", path("mnesia")),
-        ("RABBITMQ_LOG_BASE", path("log")),
-        ("RABBITMQ_CONFIG_FILE", path("rabbitmq")),
-        ("RABBITMQ_CONF_ENV_FILE", path("none")),
-        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
-        // The script becomes the server in place of starting it, so that ending one ends the other.
-        ("RABBITMQ_ALLOW_INPUT", "1".to_owned()),
-        (
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-noinput -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
-        ),
-    ]
-}
-
-/// The port of Erlang's own protocol: drawn once for a run.
-fn dist_port(_: u16) -> u16 {
-    static PORT: std::sync::OnceLock<u16> = std::sync::OnceLock::new();
-    *PORT.get_or_init(free_port)
+impl Node {
+    /// What tells Debian's scripts where everything is, so that nothing of the machine's own server is touched.
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let path = |file: &str| self.dir.join(file).display().to_string();
+        vec![
+            ("HOME", self.dir.display().to_string()),
+            ("RABBITMQ_NODENAME", self.name.clone()),
+            ("ERL_EPMD_PORT", self.epmd_port.to_string()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+            ("RABBITMQ_DIST_PORT", self.dist_port.to_string()),
+            ("RABBITMQ_MNESIA_BASE", path("mnesia")),
+            ("RABBITMQ_LOG_BASE", path("log")),
+            ("RABBITMQ_CONFIG_FILE", path("rabbitmq")),
+            ("RABBITMQ_CONF_ENV_FILE", path("none")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
+            // The script becomes the server in place of starting it, so that ending one ends the other.
+            ("RABBITMQ_ALLOW_INPUT", "1".to_owned()),
+            (
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-noinput -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
+            ),
+        ]
+    }
 }
 
 /// A virtual host with the producers and consumers of a case.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::free_port;
 use crate::pki::Pair;
-use crate::process::{Launch, Process, installed, signal};
+use crate::process::{Launch, Process, installed};
 use crate::wait::{Look, look, wait_for};
 
 const START: Duration = Duration::from_mins(1);
@@ -131,14 +131,9 @@ impl Redis {
         self.process.kill();
     }
 
-    /// Stops the server where it is: it keeps its connections, takes new ones, and answers nobody.
-    pub fn freeze(&self) -> Result<()> {
-        signal(self.process.pid(), "STOP")
-    }
-
-    /// Lets a frozen server go on.
-    pub fn thaw(&self) -> Result<()> {
-        signal(self.process.pid(), "CONT")
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// Starts it again on the same port, empty.

@@ -30,6 +30,7 @@ pub(crate) fn tier() -> Tier {
         .case("kafka_triggers_of_one_cluster_share_its_connections", sharing)
         .case("kafka_cut_off_and_back_is_an_error_then_the_value", cut_and_back)
         .case("kafka_lists_topics_and_groups", inventory)
+        .case("pool_a_stopped_kafka_disturbs_nobody", super::pool::stopped_kafka)
 }
 
 /// A trigger of a group on a topic, at a listener.

@@ -105,6 +105,11 @@ impl Probe {
         .await
     }
 
+    /// Who is asked.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        self.built.endpoint()
+    }
+
     /// How many connections the pool holds.
     pub(crate) fn connections(&self) -> usize {
         self.pool.connections().len()
