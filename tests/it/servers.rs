@@ -14,6 +14,7 @@ mod rabbitmq;
 mod redis;
 mod redis_push;
 mod redis_streams;
+mod scaffold;
 mod sql;
 
 use std::path::PathBuf;
@@ -21,8 +22,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use harness::tier::Tier;
 use harness::{
-    external_scaler, mysql as mysql_server, nats as nats_server, postgresql as postgresql_server,
-    prometheus as prometheus_server, rabbitmq as rabbitmq_server, redis as server, target_dir,
+    external_scaler, keda, mysql as mysql_server, nats as nats_server, postgresql as postgresql_server,
+    prometheus as prometheus_server, rabbitmq as rabbitmq_server, redis as server, target_dir, terminal,
 };
 
 /// The cases; each starts servers of its own.
@@ -34,7 +35,9 @@ pub(crate) fn tier() -> Tier {
         .needs(nats_server::available())
         .needs(postgresql_server::available())
         .needs(prometheus_server::available())
-        .needs(rabbitmq_server::available());
+        .needs(rabbitmq_server::available())
+        .needs(keda::cli_bin())
+        .needs(terminal::available());
     let tier = databases(tier)
         .case("redis_counts_every_kind_of_collection", redis::counts)
         .case("redis_with_password_and_tls", redis::password_and_tls)
@@ -54,6 +57,7 @@ pub(crate) fn tier() -> Tier {
         )
         .case("redis_cluster_with_password_and_tls", redis::cluster_with_tls)
         .case("redis_sentinel_follows_the_master", redis::sentinel)
+        .case("scaffold_live_writes_what_was_picked", scaffold::live_pick)
         .case("metrics_api_logs_in_each_way", http::logins)
         .case("metrics_api_reads_each_format", http::formats)
         .case("metrics_api_failing_and_back", http::lost_and_back)

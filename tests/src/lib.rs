@@ -29,6 +29,7 @@ pub mod redis;
 pub mod relay;
 pub mod socket;
 pub mod source;
+pub mod terminal;
 pub mod tier;
 pub mod wait;
 
