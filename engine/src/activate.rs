@@ -253,26 +253,27 @@ pub fn plan(want: &Desired, seen: &Observed, now: Timestamp) -> Plan {
         from: seen.replicas.clone().unwrap_or(to),
         to,
     };
+    actions.extend(decision.scales_to().map(scaled));
     match decision {
         Decision::Activate { to } => {
-            actions.push(scaled(to));
             actions.push(Action::Emit(Event::normal(
                 reason::TARGET_ACTIVATED,
                 activated(want, seen, to),
             )));
         }
         Decision::Deactivate { to } => {
-            actions.push(scaled(to));
             let from = seen.replicas.clone().unwrap_or(to);
             let note = format!("Deactivated {} from {from} to {to}", seen.target);
             actions.push(Action::Emit(Event::normal(reason::TARGET_DEACTIVATED, note)));
         }
-        // Without an Event, as upstream.
-        Decision::RaiseToMin { to } => actions.push(scaled(to)),
-        Decision::StayActive | Decision::CoolDown { .. } | Decision::Hold(_) => {}
+        // Raising is without an Event, as upstream.
+        Decision::RaiseToMin { .. }
+        | Decision::StayActive
+        | Decision::CoolDown { .. }
+        | Decision::Hold(_) => {}
     }
     let mut status = status(want, seen, &decision);
-    if matches!(decision, Decision::Activate { .. } | Decision::StayActive) {
+    if decision.is_activity() {
         status.last_active = Some(now);
     }
     if status != StatusPatch::default() {
@@ -460,6 +461,19 @@ impl fmt::Display for Why {
 }
 
 impl Decision {
+    /// The replicas that the target is scaled to; `None` if it is left alone.
+    pub fn scales_to(&self) -> Option<i32> {
+        match self {
+            Self::Activate { to } | Self::Deactivate { to } | Self::RaiseToMin { to } => Some(*to),
+            Self::StayActive | Self::CoolDown { .. } | Self::Hold(_) => None,
+        }
+    }
+
+    /// Whether the cooldown begins anew: `status.lastActiveTime` becomes the time of the iteration.
+    pub fn is_activity(&self) -> bool {
+        matches!(self, Self::Activate { .. } | Self::StayActive)
+    }
+
     /// One word for tables.
     pub fn word(&self) -> &'static str {
         match self {

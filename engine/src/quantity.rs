@@ -3,6 +3,8 @@
 //! Upstream: `k8s.io/apimachinery/pkg/api/resource`. A quantity is a number with at most nine decimals and a
 //! magnitude of at most 2^63-1; more decimals are rounded away from zero, larger numbers are capped.
 
+mod rounding;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -70,7 +72,10 @@ impl Quantity {
             return Self::ZERO;
         }
         // The text, like `%.3f`, rounds the exact binary value; multiplying by 1000 first would not.
-        format!("{value:.3}").parse().unwrap_or(Self::ZERO)
+        match rounding::milli(value) {
+            Some(milli) => Self::from_milli(milli),
+            None => format!("{value:.3}").parse().unwrap_or(Self::ZERO),
+        }
     }
 
     /// The value as a float.

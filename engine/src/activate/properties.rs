@@ -30,17 +30,10 @@ prop_compose! {
     }
 }
 
-fn scaled_to(decision: &Decision) -> Option<i32> {
-    match decision {
-        Decision::Activate { to } | Decision::Deactivate { to } | Decision::RaiseToMin { to } => Some(*to),
-        _ => None,
-    }
-}
-
 proptest! {
     #[test]
     fn replicas_stay_within_bounds(want in any_desired(), seen in any_seen(), now in 0..3_000_i64) {
-        if let Some(to) = scaled_to(&decide(&want, &seen, at(now))) {
+        if let Some(to) = decide(&want, &seen, at(now)).scales_to() {
             prop_assert!(to <= want.max && to >= want.idle.unwrap_or(want.min));
         }
     }
@@ -51,13 +44,13 @@ proptest! {
         let decision = decide(&want, &seen, at(now));
         let lowers = matches!(decision, Decision::Deactivate { .. });
         prop_assert!(!lowers);
-        let fewer = scaled_to(&decision).is_some_and(|to| Ok(to) < seen.replicas);
+        let fewer = decision.scales_to().is_some_and(|to| Ok(to) < seen.replicas);
         prop_assert!(!fewer, "{decision:?}");
     }
 
     #[test]
     fn pauses_are_kept(want in any_desired(), seen in any_seen(), now in 0..3_000_i64) {
-        if let (Some(to), Ok(from)) = (scaled_to(&decide(&want, &seen, at(now))), &seen.replicas) {
+        if let (Some(to), Ok(from)) = (decide(&want, &seen, at(now)).scales_to(), &seen.replicas) {
             prop_assert!(!(want.pause.is_full()));
             prop_assert!(to > *from || !want.pause.stops_scale_in());
         }
@@ -66,7 +59,7 @@ proptest! {
     #[test]
     fn a_second_iteration_has_nothing_to_do(want in any_desired(), mut seen in any_seen(), now in 0..3_000_i64) {
         let first = plan(&want, &seen, at(now));
-        if let Some(to) = scaled_to(&first.decision) {
+        if let Some(to) = first.decision.scales_to() {
             seen.replicas = Ok(to);
         }
         for action in &first.actions {
