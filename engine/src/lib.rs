@@ -5,7 +5,7 @@
 //!                                     +-> activate  -> actions   (0 <-> 1: scale, status, Events)
 //! actions -> an executor elsewhere carries them out and decides nothing
 //! ledger, report, explain: what was done and why, for people
-//! dry_run, hpa: what would be done, with nothing written
+//! dry_run, hpa: what would be done, with nothing written; simulate: the same over time
 //! ```
 //!
 //! Nothing in this crate reads a clock, an environment, a file or a network: time is an argument, the world is
@@ -30,5 +30,6 @@ pub mod pause;
 pub mod quantity;
 pub mod reconcile;
 pub mod report;
+pub mod simulate;
 pub mod status;
 pub mod validate;
