@@ -5,6 +5,7 @@ mod definitions;
 mod golden;
 mod install;
 mod node;
+mod oracle;
 mod scenario;
 mod servers;
 
@@ -21,5 +22,7 @@ fn main() -> ExitCode {
         cluster::many(),
         install::tier(),
         node::tier(),
+        oracle::recorded(),
+        oracle::tier(),
     ])
 }
