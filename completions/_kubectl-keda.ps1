@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('connections', 'connections', [CompletionResultType]::ParameterValue, 'Show the connections to event sources, and who shares them')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
             [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
+            [CompletionResult]::new('simulate', 'simulate', [CompletionResultType]::ParameterValue, 'Tell what a manifest would have done with a recorded load, or a made-up one')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -315,6 +316,59 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'kubectl-keda;simulate' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--compare', '--compare', [CompletionResultType]::ParameterName, 'Manifest to run on the same series, to be seen beside the first')
+            [CompletionResult]::new('--assert', '--assert', [CompletionResultType]::ParameterName, 'Rule that must hold, such as `max(backlog) < 1000 && flaps <= 4`; may be given several times')
+            [CompletionResult]::new('--svg', '--svg', [CompletionResultType]::ParameterName, 'File to draw the plot into, as SVG')
+            [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'File to write a page with a plot to look around in; it needs nothing else')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print it: table or json')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print it: table or json')
+            [CompletionResult]::new('--replica-hour-price', '--replica-hour-price', [CompletionResultType]::ParameterName, 'What a replica costs an hour')
+            [CompletionResult]::new('--series', '--series', [CompletionResultType]::ParameterName, 'File with the values over time, or `-`: CSV with the header `t,TRIGGER…`, JSON lines or OpenMetrics')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the file is written, where its name does not tell')
+            [CompletionResult]::new('--column', '--column', [CompletionResultType]::ParameterName, 'Column of a trigger (by name or position) that is called otherwise; columns of no trigger are then left out')
+            [CompletionResult]::new('--load', '--load', [CompletionResultType]::ParameterName, 'Made-up load, such as `day(peak=500,base=20)` or `orders=steps(0,100,each=1h)`; may be given several times')
+            [CompletionResult]::new('--prometheus', '--prometheus', [CompletionResultType]::ParameterName, 'Prometheus server to fetch the past from; a user may stand in the URL')
+            [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Query for a trigger, instead of those of the manifest''s `prometheus` triggers; may be given several times')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'How far back to fetch')
+            [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Time between two values that are fetched')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load')
+            [CompletionResult]::new('--service-rate', '--service-rate', [CompletionResultType]::ParameterName, 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second')
+            [CompletionResult]::new('--initial-backlog', '--initial-backlog', [CompletionResultType]::ParameterName, 'Messages that wait at the start')
+            [CompletionResult]::new('--input', '--input', [CompletionResultType]::ParameterName, 'What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times')
+            [CompletionResult]::new('--replicas', '--replicas', [CompletionResultType]::ParameterName, 'Replicas at the start, instead of those of the target in the files, or 1')
+            [CompletionResult]::new('--pod-startup', '--pod-startup', [CompletionResultType]::ParameterName, 'Time from the creation of a pod until it is ready')
+            [CompletionResult]::new('--pod-drain', '--pod-drain', [CompletionResultType]::ParameterName, 'Time from the deletion of a pod until it is gone')
+            [CompletionResult]::new('--hpa-sync-period', '--hpa-sync-period', [CompletionResultType]::ParameterName, 'The HPA''s `--horizontal-pod-autoscaler-sync-period`')
+            [CompletionResult]::new('--tolerance', '--tolerance', [CompletionResultType]::ParameterName, 'The HPA''s `--horizontal-pod-autoscaler-tolerance`')
+            [CompletionResult]::new('--downscale-stabilization', '--downscale-stabilization', [CompletionResultType]::ParameterName, 'The HPA''s `--horizontal-pod-autoscaler-downscale-stabilization`')
+            [CompletionResult]::new('--cpu-initialization-period', '--cpu-initialization-period', [CompletionResultType]::ParameterName, 'The HPA''s `--horizontal-pod-autoscaler-cpu-initialization-period`')
+            [CompletionResult]::new('--initial-readiness-delay', '--initial-readiness-delay', [CompletionResultType]::ParameterName, 'The HPA''s `--horizontal-pod-autoscaler-initial-readiness-delay`')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User of the kubeconfig to use')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token to show to the API server')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'User to act as')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'Group to act as a member of; may be given several times')
+            [CompletionResult]::new('--as-uid', '--as-uid', [CompletionResultType]::ParameterName, 'Uid to act as')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the certificates of the authority that signed the API server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('--every-step', '--every-step', [CompletionResultType]::ParameterName, 'With -o json: a step for every poll and every sync of the HPA, instead of one a change')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'kubectl-keda;scaffold' {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the ScaledObject')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'What to scale, as KIND/NAME (deployment or statefulset) or NAME')
@@ -433,6 +487,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('connections', 'connections', [CompletionResultType]::ParameterValue, 'Show the connections to event sources, and who shares them')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
             [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
+            [CompletionResult]::new('simulate', 'simulate', [CompletionResultType]::ParameterValue, 'Tell what a manifest would have done with a recorded load, or a made-up one')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -462,6 +517,9 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             break
         }
         'kubectl-keda;help;dry-run' {
+            break
+        }
+        'kubectl-keda;help;simulate' {
             break
         }
         'kubectl-keda;help;scaffold' {

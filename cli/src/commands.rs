@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod install;
 pub(crate) mod scaffold;
 pub(crate) mod scalers;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod uninstall;
 pub(crate) mod upgrade;
@@ -32,6 +33,7 @@ pub(crate) fn run(args: Args) -> u8 {
         Verb::Connections(args) => block_on(connections::run(args, &cx)),
         Verb::Validate(args) => block_on(validate::run(args, &cx)),
         Verb::DryRun(args) => block_on(dry_run::run(args, &cx)),
+        Verb::Simulate(args) => simulate::run(args, &cx),
         Verb::Scaffold(args) => block_on(scaffold::run(args, &cx)),
         Verb::Scalers(args) => scalers::run(args, &cx),
         Verb::Version(args) => block_on(version::run(args, &cx)),

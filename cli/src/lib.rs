@@ -24,6 +24,7 @@ mod manifest;
 mod observe;
 mod output;
 mod reference;
+mod simulate;
 mod ui;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::exit::{self, Failure};
@@ -87,6 +88,18 @@ impl Output {
             }
         }
     }
+}
+
+/// The JSON schema of an answer, as it is published.
+pub(crate) fn schema<T: JsonSchema>(title: &str) -> String {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, Command};
 
 use crate::commands::completion::{Shell, render_script};
-use crate::commands::dry_run;
+use crate::commands::{dry_run, simulate};
 use crate::exit;
 
 /// Exit codes with their meaning, as the page lists them.
@@ -46,6 +46,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("completions/kubectl_complete-keda", render_script(Shell::Kubectl)),
         ("docs/cli.md", page()),
         ("docs/schema/dry-run.json", dry_run::schema()),
+        ("docs/schema/simulate.json", simulate::schema()),
     ]
 }
 

@@ -30,6 +30,17 @@ pub(crate) use erased::ErasedTrigger;
 use erased::{Asking, Clockwork};
 pub(crate) use metric::{Metric, Target};
 
+/// Moments of the past: the first, and one every step until the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Timestamp,
+    /// No moment is later.
+    pub to: Timestamp,
+    /// Time between two moments, in whole seconds.
+    pub step: Duration,
+}
+
 /// One value as a scaler reads it out of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reading {
@@ -116,6 +127,22 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
 
     /// Reads the answer to [`Trigger::inventory_question`].
     fn read_inventory(&self, _answer: &<Self::Source as Source>::Answer) -> Result<Vec<Offer>, ScalerError> {
+        Ok(Vec::new())
+    }
+
+    /// The question for what the source would have answered over a span of time; `None` where it remembers nothing.
+    fn history_question(
+        &self,
+        _span: &Span,
+    ) -> Option<Result<<Self::Source as Source>::Question, ScalerError>> {
+        None
+    }
+
+    /// Reads the answer to [`Trigger::history_question`]: moments, and values that may be no number.
+    fn read_history(
+        &self,
+        _answer: &<Self::Source as Source>::Answer,
+    ) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
         Ok(Vec::new())
     }
 

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crds::{ScaledObject, Trigger};
 use engine::diagnostic::{Diagnostic, FieldPath, Segment};
 use futures::future::{BoxFuture, FutureExt};
+use kube::ResourceExt as _;
 use scalers::{
-    AuthParams, Entries, Field, Kind, LookupError, ObjectKey, Origin, Place, SCALERS, Scope, SecretSource,
+    AuthParams, Built, Entries, Field, Kind, LookupError, ObjectKey, Origin, Place, SCALERS, Scope,
+    SecretSource,
 };
 use scalers::{Secret, TriggerInput};
 use serde_json::Value;
@@ -177,6 +180,55 @@ enum Parameters {
     Unknown,
 }
 
+/// A trigger of an object as its reader understands it. What only the cluster knows is made up.
+pub(crate) fn built(
+    object: &ScaledObject,
+    index: usize,
+    trigger: &Trigger,
+) -> Result<Built, Vec<Diagnostic>> {
+    let advanced = object.spec.advanced.as_ref();
+    let formula = advanced.and_then(|advanced| advanced.scaling_modifiers.as_ref()?.formula.as_deref());
+    let mut input = TriggerInput {
+        type_: trigger.type_.clone(),
+        index,
+        name: trigger.name.clone(),
+        metadata: trigger.metadata.clone(),
+        metric_type: trigger.metric_type.clone(),
+        as_metric_source: formula.is_some_and(|formula| !formula.is_empty()),
+        object: ObjectKey {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        },
+        ..TriggerInput::default()
+    };
+    environment(&mut input);
+    if trigger.authentication_ref.is_some() {
+        let from_auth = fields(&input.type_)
+            .iter()
+            .filter(|field| field.sources.contains(&Origin::Auth));
+        fill(&mut input.auth, &input.metadata, from_auth);
+    }
+    scalers::read(&input)
+}
+
+/// The settings of a scaler type.
+fn fields(type_: &str) -> &'static [Field] {
+    let scaler = SCALERS.iter().find(|scaler| scaler.name == type_);
+    scaler.map_or(&[], |scaler| scaler.fields)
+}
+
+/// Gives a value that parses to each variable that the trigger names.
+fn environment(input: &mut TriggerInput) {
+    let own = fields(&input.type_).iter();
+    for field in own.filter(|field| field.sources.contains(&Origin::Env)) {
+        for name in field.names() {
+            if let Some(variable) = input.metadata.get(&format!("{name}FromEnv")) {
+                input.env.insert(variable.clone(), Secret::new(plausible(field)));
+            }
+        }
+    }
+}
+
 /// Puts values that parse where only the cluster knows the value.
 fn stand_in(
     input: &mut TriggerInput,
@@ -185,17 +237,8 @@ fn stand_in(
     known: &Authentications,
     found: &mut Vec<Diagnostic>,
 ) -> Parameters {
-    let fields = SCALERS
-        .iter()
-        .find(|scaler| scaler.name == input.type_)
-        .map_or(&[][..], |scaler| scaler.fields);
-    for field in fields.iter().filter(|field| field.sources.contains(&Origin::Env)) {
-        for name in field.names() {
-            if let Some(variable) = input.metadata.get(&format!("{name}FromEnv")) {
-                input.env.insert(variable.clone(), Secret::new(plausible(field)));
-            }
-        }
-    }
+    let fields = fields(&input.type_);
+    environment(input);
     let Some(reference) = trigger.get("authenticationRef") else {
         return Parameters::Known;
     };

@@ -6,7 +6,7 @@
 //! so/X  ┘                └─ --in-cluster: the controller's debug API ─────────────┘
 //! ```
 
-mod bundle;
+pub(crate) mod bundle;
 pub(crate) mod hint;
 mod print;
 mod remote;
@@ -31,7 +31,7 @@ use crate::debug::DebugArgs;
 use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 use crate::manifest;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::ui::progress::Progress;
 use crate::ui::screen::Screen;
 use bundle::Bundle;
@@ -286,14 +286,7 @@ fn code(reports: &[DryRun]) -> u8 {
 
 /// The JSON schema of `-o json`, as it is published.
 pub(crate) fn schema() -> String {
-    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-    });
-    let mut schema = settings.into_generator().into_root_schema_for::<DryRun>();
-    schema.insert("title".to_owned(), json!("kubectl keda dry-run -o json"));
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-    text.push('\n');
-    text
+    output::schema::<DryRun>("kubectl keda dry-run -o json")
 }
 
 /// The cluster that answers for the files, or why there is none.

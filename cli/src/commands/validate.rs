@@ -64,15 +64,10 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
             .iter_mut()
             .for_each(|found| raise(&mut found.diagnostic));
     }
-    let colour = cx.ui.colour && cx.ui.stderr_is_tty;
-    for found in &checked.findings {
-        cx.ui.say(&diagnostic::render(
-            &found.diagnostic,
-            excerpt(found, &sources),
-            found.span.clone(),
-            colour,
-        ));
-    }
+    checked
+        .findings
+        .iter()
+        .for_each(|found| show(cx, found, &sources));
     let report = Report {
         diagnostics: checked
             .findings
@@ -95,6 +90,18 @@ fn raise(diagnostic: &mut Diagnostic) {
     if diagnostic.severity == Severity::Warning {
         diagnostic.severity = Severity::Error;
     }
+}
+
+/// Says what was found, with its place.
+pub(crate) fn show(cx: &Context, found: &Finding, sources: &[manifest::Source]) {
+    let colour = cx.ui.colour && cx.ui.stderr_is_tty;
+    let at = excerpt(found, sources);
+    cx.ui.say(&diagnostic::render(
+        &found.diagnostic,
+        at,
+        found.span.clone(),
+        colour,
+    ));
 }
 
 fn excerpt<'a>(found: &Finding, sources: &'a [manifest::Source]) -> Excerpt<'a> {

@@ -323,14 +323,20 @@ pub(crate) fn nearest<'a>(
     given: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Diagnostic {
+    match likeliest(given, known) {
+        Some(word) => found.with_help(format!("did you mean `{word}`?")),
+        None => found,
+    }
+}
+
+/// The word that a slip is closest to, if it is close to any.
+pub(crate) fn likeliest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |word: &str| strsim::jaro_winkler(&given.to_lowercase(), &word.to_lowercase());
-    match known
+    known
         .map(|word| (likeness(word), word))
         .max_by(|a, b| a.0.total_cmp(&b.0))
-    {
-        Some((likeness, word)) if likeness > 0.85 => found.with_help(format!("did you mean `{word}`?")),
-        _ => found,
-    }
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .map(|(_, word)| word)
 }
 
 fn wrong_type(path: &FieldPath, want: &str, node: &Node) -> Diagnostic {

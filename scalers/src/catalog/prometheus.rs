@@ -12,7 +12,7 @@ use scalers_derive::TriggerMetadata;
 
 use crate::metadata::Reader;
 use crate::observer::Nulls;
-use crate::scaler::{Metric, Offer, Reading, ScalerType, Target, Trigger};
+use crate::scaler::{Metric, Offer, Reading, ScalerType, Span, Target, Trigger};
 use crate::source::http::{Answer, Fetch, Http, Origin, Question, Stamp, origin_of};
 use crate::source::http_auth::{AuthModes, KeySettings};
 use crate::{ScalerError, Secret, TriggerInput};
@@ -145,22 +145,7 @@ impl Trigger for Prometheus {
     }
 
     fn question(&self, _metric: &str) -> Result<Question, ScalerError> {
-        if let Some(later) = &self.later {
-            return Err(ScalerError::Setting(format!(
-                "{later} is not in this version yet"
-            )));
-        }
-        let mut url = self.url("query")?;
-        url.query_pairs_mut().append_pair("query", &self.query);
-        if let Some(namespace) = &self.namespace {
-            // Upstream does not escape it.
-            let query = format!("{}&namespace={namespace}", url.query().unwrap_or_default());
-            url.set_query(Some(&query));
-        }
-        if let Some(parameters) = &self.query_parameters {
-            url.query_pairs_mut().extend_pairs(parameters);
-        }
-        Ok(self.fetch(url))
+        self.query_at("query", &[])
     }
 
     fn question_at(&self, metric: &str, now: Timestamp) -> Result<Question, ScalerError> {
@@ -206,6 +191,25 @@ impl Trigger for Prometheus {
         Ok(names.into_iter().map(offer).collect())
     }
 
+    fn history_question(&self, span: &Span) -> Option<Result<Question, ScalerError>> {
+        let bounds = [
+            ("start", span.from.as_second()),
+            ("end", span.to.as_second()),
+            (
+                "step",
+                i64::try_from(span.step.as_secs()).unwrap_or(i64::MAX).max(1),
+            ),
+        ];
+        Some(self.query_at(
+            "query_range",
+            &bounds.map(|(key, value)| (key, value.to_string())),
+        ))
+    }
+
+    fn read_history(&self, answer: &Answer) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
+        reply::history(body(answer)?)
+    }
+
     fn timeout(&self) -> Option<Duration> {
         self.timeout.filter(|timeout| !timeout.is_zero())
     }
@@ -217,6 +221,29 @@ impl Prometheus {
         let parsed = text.parse::<Url>().ok();
         let parsed = parsed.filter(|url| matches!(url.scheme(), "http" | "https"));
         parsed.ok_or_else(|| ScalerError::Setting("`serverAddress` must be an HTTP URL".to_owned()))
+    }
+
+    /// The query, put to one of the paths that take one.
+    fn query_at(&self, path: &str, bounds: &[(&str, String)]) -> Result<Question, ScalerError> {
+        if let Some(later) = &self.later {
+            return Err(ScalerError::Setting(format!(
+                "{later} is not in this version yet"
+            )));
+        }
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().append_pair("query", &self.query);
+        if !bounds.is_empty() {
+            url.query_pairs_mut().extend_pairs(bounds);
+        }
+        if let Some(namespace) = &self.namespace {
+            // Upstream does not escape it.
+            let query = format!("{}&namespace={namespace}", url.query().unwrap_or_default());
+            url.set_query(Some(&query));
+        }
+        if let Some(parameters) = &self.query_parameters {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        Ok(self.fetch(url))
     }
 
     fn fetch(&self, mut url: Url) -> Question {

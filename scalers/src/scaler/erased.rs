@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use super::{Metric, Offer, Pushed, Reading, Source, Timed, Trigger};
+use super::{Metric, Offer, Pushed, Reading, Source, Span, Timed, Trigger};
 use crate::ScalerError;
 use crate::observer::Asker;
 use crate::pool::{Pool, Read, Way};
@@ -30,6 +30,13 @@ pub(crate) trait ErasedTrigger: Debug + Send + Sync {
         pool: &'a Pool,
         asker: &'a Arc<Asker>,
     ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>>;
+    /// What it would have read at moments of the past; `None` where nobody remembers.
+    fn history<'a>(
+        &'a self,
+        pool: &'a Pool,
+        asker: &'a Arc<Asker>,
+        span: &'a Span,
+    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>>;
     fn ask<'a>(
         &'a self,
         pool: &'a Pool,
@@ -160,6 +167,22 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
         })
     }
 
+    fn history<'a>(
+        &'a self,
+        pool: &'a Pool,
+        asker: &'a Arc<Asker>,
+        span: &'a Span,
+    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>> {
+        Box::pin(async move {
+            let Some(question) = self.0.history_question(span) else {
+                return Ok(None);
+            };
+            let answer = self.put(pool, question?, listing(asker)).await;
+            let answer = answer.map_err(|error| self.0.explain(error))?;
+            self.0.read_history(&answer).map(Some)
+        })
+    }
+
     fn ask<'a>(
         &'a self,
         pool: &'a Pool,
@@ -225,6 +248,15 @@ impl<T: Timed> ErasedTrigger for Clockwork<T> {
         _asker: &'a Arc<Asker>,
     ) -> BoxFuture<'a, Result<Vec<Offer>, ScalerError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn history<'a>(
+        &'a self,
+        _pool: &'a Pool,
+        _asker: &'a Arc<Asker>,
+        _span: &'a Span,
+    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn ask<'a>(

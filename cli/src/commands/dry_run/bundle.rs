@@ -16,7 +16,7 @@ use crate::manifest::{Source, documents};
 
 /// All objects of the files.
 #[derive(Debug, Default)]
-pub(super) struct Bundle {
+pub(crate) struct Bundle {
     objects: Vec<ScaledObject>,
     authentications: Vec<TriggerAuthentication>,
     cluster_authentications: Vec<ClusterTriggerAuthentication>,
@@ -26,7 +26,7 @@ pub(super) struct Bundle {
 
 impl Bundle {
     /// Reads the objects of all documents. Only what a dry run uses has to be right.
-    pub(super) fn of(sources: &[Source]) -> Result<Self, Failure> {
+    pub(crate) fn of(sources: &[Source]) -> Result<Self, Failure> {
         let mut bundle = Self::default();
         for source in sources {
             for document in documents(&source.text) {
@@ -61,7 +61,7 @@ impl Bundle {
     }
 
     /// The same with the namespace filled in where a manifest names none.
-    pub(super) fn in_namespace(mut self, namespace: &str) -> Self {
+    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
         let fill = |own: &mut Option<String>| {
             own.get_or_insert_with(|| namespace.to_owned());
         };
@@ -82,7 +82,7 @@ impl Bundle {
     }
 
     /// The ScaledObjects.
-    pub(super) fn objects(&self) -> impl Iterator<Item = &ScaledObject> {
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &ScaledObject> {
         self.objects.iter()
     }
 
@@ -99,7 +99,7 @@ impl Bundle {
     }
 
     /// Any other object.
-    pub(super) fn other(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
+    pub(crate) fn other(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
         self.others.iter().find(|other| {
             other["kind"] == kind
                 && other["metadata"]["name"] == name

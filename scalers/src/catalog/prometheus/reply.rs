@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -94,6 +95,41 @@ fn number(text: &str) -> Result<Found, ScalerError> {
         return Err(wrong());
     }
     Ok(Err(Missing::NoNumber(value)))
+}
+
+/// A range vector of one element at most, as `/api/v1/query_range` gives it.
+#[derive(Deserialize)]
+struct Range {
+    result: Option<Few<Stretch>>,
+}
+
+#[derive(Deserialize)]
+struct Stretch {
+    #[serde(default)]
+    values: Vec<(f64, String)>,
+}
+
+/// The moments and values of a range query; a value may be no number. No element is no values.
+pub(super) fn history(body: &[u8]) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
+    let reply: Reply<Range> = serde_json::from_slice(body)
+        .map_err(|_| ScalerError::Value("the reply holds no range vector".to_owned()))?;
+    let Some(result) = reply.data.and_then(|data| data.result) else {
+        return Ok(Vec::new());
+    };
+    if result.count > 1 {
+        return Err(ScalerError::Value(format!(
+            "the query has {} results where one is due; `sum(…)` makes one of them",
+            result.count
+        )));
+    }
+    let values = result.first.into_iter().flat_map(|stretch| stretch.values);
+    let point = |(seconds, text): (f64, String)| {
+        let at = Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok();
+        at.zip(text.parse().ok()).ok_or_else(|| {
+            ScalerError::Value("the reply holds a point that is no time and number".to_owned())
+        })
+    };
+    values.map(point).collect()
 }
 
 /// The names of `/api/v1/label/__name__/values`, at most so many.

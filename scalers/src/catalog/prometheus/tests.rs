@@ -285,3 +285,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_past_is_a_range_query() {
+    let span = Span {
+        from: "2026-11-22T09:00:00Z".parse().expect("a time"),
+        to: "2026-11-22T10:00:00Z".parse().expect("a time"),
+        step: Duration::from_secs(15),
+    };
+    let asked = trigger(&[("namespace", "shop")]).history_question(&span);
+    let Some(Ok(Question::Fetch(fetch))) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(
+        fetch.url.as_str(),
+        "http://prom.example:9090/api/v1/query_range?query=sum%28up%29&start=1795338000&end=1795341600&step=15&namespace=shop"
+    );
+}
+
+#[test]
+fn the_past_has_moments_and_values() {
+    let read = |body: &str| trigger(&[]).read_history(&Answer::One(Bytes::copy_from_slice(body.as_bytes())));
+    let one = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1795338000,"2.5"],[1795338015.5,"NaN"]]}]}}"#;
+    let points = read(one).expect("a range");
+    let moments: Vec<i64> = points.iter().map(|(at, _)| at.as_millisecond()).collect();
+    assert_eq!(moments, [1_795_338_000_000, 1_795_338_015_500]);
+    assert_eq!(points[0].1.to_bits(), 2.5_f64.to_bits());
+    assert!(points[1].1.is_nan());
+    let none = r#"{"data":{"resultType":"matrix","result":[]}}"#;
+    assert!(read(none).expect("nothing").is_empty());
+    let two = r#"{"data":{"result":[{"values":[]},{"values":[]}]}}"#;
+    for (body, want) in [
+        (
+            two,
+            "the query has 2 results where one is due; `sum(…)` makes one of them",
+        ),
+        ("[]", "the reply holds no range vector"),
+        (
+            r#"{"data":{"result":[{"values":[[1e300,"x"]]}]}}"#,
+            "the reply holds a point that is no time and number",
+        ),
+    ] {
+        assert_eq!(read(body).expect_err(body).to_string(), want);
+    }
+}

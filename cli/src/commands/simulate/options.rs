@@ -1,0 +1,231 @@
+//! The flags of `simulate` that are about the world: the series, the workers, the cluster.
+
+use std::path::PathBuf;
+
+use engine::simulate::{Input, Settings};
+
+use crate::args::parse_duration;
+use crate::simulate::load::Load;
+use crate::simulate::prometheus::Query;
+use crate::simulate::run::Loop;
+use crate::simulate::series::Format;
+
+/// Where the values are from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Series options")]
+#[group(skip)]
+pub struct SeriesArgs {
+    /// File with the values over time, or `-`: CSV with the header `t,TRIGGER…`, JSON lines or OpenMetrics
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["loads", "prometheus"],
+        conflicts_with_all = ["loads", "prometheus"]
+    )]
+    pub series: Option<PathBuf>,
+    /// How the file is written, where its name does not tell
+    #[arg(long, value_name = "FORMAT", requires = "series")]
+    pub format: Option<Format>,
+    /// Column of a trigger (by name or position) that is called otherwise; columns of no trigger are then left out
+    #[arg(long = "column", value_name = "TRIGGER=COLUMN", value_parser = pair, requires = "series")]
+    pub columns: Vec<(String, String)>,
+    /// Made-up load, such as `day(peak=500,base=20)` or `orders=steps(0,100,each=1h)`; may be given several times
+    #[arg(long = "load", value_name = "[TRIGGER=]SHAPE", conflicts_with = "prometheus")]
+    pub loads: Vec<Load>,
+    /// Prometheus server to fetch the past from; a user may stand in the URL
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+    /// Query for a trigger, instead of those of the manifest's `prometheus` triggers; may be given several times
+    #[arg(long = "query", value_name = "[TRIGGER=]PROMQL", requires = "prometheus")]
+    pub queries: Vec<Query>,
+    /// How far back to fetch
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = length, requires = "prometheus")]
+    pub since: i64,
+    /// Time between two values that are fetched
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = step, requires = "prometheus")]
+    pub step: i64,
+    /// How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load
+    #[arg(long = "for", value_name = "DURATION", value_parser = length)]
+    pub length: Option<i64>,
+}
+
+/// What works the messages off.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Closed loop options")]
+#[group(skip)]
+pub struct ClosedArgs {
+    /// Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub service_rate: Option<f64>,
+    /// Messages that wait at the start
+    #[arg(long, value_name = "N", value_parser = amount, requires = "service_rate")]
+    pub initial_backlog: Option<f64>,
+    /// What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times
+    #[arg(long = "input", value_name = "TRIGGER=WHAT", value_parser = input, requires = "service_rate")]
+    pub inputs: Vec<(String, Input)>,
+}
+
+impl ClosedArgs {
+    /// The loop, if it is closed.
+    pub(super) fn closed(&self) -> Option<Loop> {
+        Some(Loop {
+            service_rate: self.service_rate?,
+            backlog: self.initial_backlog.unwrap_or_default(),
+            inputs: self.inputs.clone(),
+        })
+    }
+}
+
+/// How the cluster behaves.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cluster model options")]
+#[group(skip)]
+pub struct ModelArgs {
+    /// Replicas at the start, instead of those of the target in the files, or 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub replicas: Option<i32>,
+    /// Time from the creation of a pod until it is ready
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub pod_startup: i64,
+    /// Time from the deletion of a pod until it is gone
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = milliseconds)]
+    pub pod_drain: i64,
+    /// The HPA's `--horizontal-pod-autoscaler-sync-period`
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = milliseconds)]
+    pub hpa_sync_period: i64,
+    /// The HPA's `--horizontal-pod-autoscaler-tolerance`
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = amount)]
+    pub tolerance: f64,
+    /// The HPA's `--horizontal-pod-autoscaler-downscale-stabilization`
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = milliseconds)]
+    pub downscale_stabilization: i64,
+    /// The HPA's `--horizontal-pod-autoscaler-cpu-initialization-period`
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = milliseconds)]
+    pub cpu_initialization_period: i64,
+    /// The HPA's `--horizontal-pod-autoscaler-initial-readiness-delay`
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = milliseconds)]
+    pub initial_readiness_delay: i64,
+}
+
+impl ModelArgs {
+    /// What of the settings the cluster decides.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            sync_period: self.hpa_sync_period,
+            tolerance: self.tolerance,
+            downscale_stabilization: self.downscale_stabilization,
+            cpu_initialization_period: self.cpu_initialization_period,
+            initial_readiness_delay: self.initial_readiness_delay,
+            pod_startup: self.pod_startup,
+            pod_drain: self.pod_drain,
+            ..Settings::default()
+        }
+    }
+}
+
+/// Reads `NAME=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+        .ok_or("must be TRIGGER=COLUMN, as in `orders=depth`")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn input(text: &str) -> Result<(String, Input), String> {
+    let rule = || "must be TRIGGER=WHAT, where WHAT is backlog, in-system, arrivals or busy".to_owned();
+    let (trigger, what) = pair(text).map_err(|_| rule())?;
+    let input = match what.as_str() {
+        "backlog" => Input::Backlog,
+        "in-system" => Input::InSystem,
+        "arrivals" => Input::Arrivals,
+        "busy" => Input::Busy,
+        _ => return Err(rule()),
+    };
+    Ok((trigger, input))
+}
+
+/// A number from 0.
+pub(super) fn amount(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1e12).contains(number));
+    number.ok_or_else(|| "must be a number from 0".to_owned())
+}
+
+/// A number above 0.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = amount(text).ok().filter(|number| *number > 0.0);
+    number.ok_or_else(|| "must be a number above 0".to_owned())
+}
+
+/// A duration in milliseconds, at most ten years; days count too.
+fn milliseconds(text: &str) -> Result<i64, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    let milliseconds = match days {
+        Some(days) => i64::from(days) * 86_400_000,
+        None => {
+            let duration = parse_duration(text).map_err(|_| rule(text))?;
+            i64::try_from(duration.as_millis()).map_err(|_| rule(text))?
+        }
+    };
+    if milliseconds > engine::simulate::MAX_LENGTH {
+        return Err("is longer than ten years".to_owned());
+    }
+    Ok(milliseconds)
+}
+
+fn rule(text: &str) -> String {
+    format!("must be a duration such as `10s`, `2m`, `1h30m` or `7d`, not `{text}`")
+}
+
+/// A duration above 0.
+fn length(text: &str) -> Result<i64, String> {
+    milliseconds(text).and_then(|length| match length {
+        0 => Err("must be longer than nothing".to_owned()),
+        length => Ok(length),
+    })
+}
+
+/// Whole seconds, at least one.
+fn step(text: &str) -> Result<i64, String> {
+    let step = milliseconds(text)?;
+    if step < 1000 || step % 1000 != 0 {
+        return Err("must be whole seconds, at least one".to_owned());
+    }
+    Ok(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_may_have_days() {
+        for (text, want) in [
+            ("7d", 604_800_000),
+            ("1h30m", 5_400_000),
+            ("250ms", 250),
+            ("90", 90_000),
+        ] {
+            assert_eq!(milliseconds(text), Ok(want), "{text}");
+        }
+        for text in ["", "d", "-1d", "1x", "4000d", "99999999999999h"] {
+            assert!(milliseconds(text).is_err(), "{text}");
+        }
+        assert!(length("0s").is_err());
+    }
+
+    #[test]
+    fn numbers_are_in_bounds() {
+        for text in ["-1", "NaN", "inf", "1e300", "many", ""] {
+            assert!(amount(text).is_err(), "{text}");
+        }
+        assert!(rate("0").is_err());
+        assert_eq!(rate("2.5"), Ok(2.5));
+    }
+
+    #[test]
+    fn inputs_are_named() {
+        assert_eq!(input("orders=busy"), Ok(("orders".to_owned(), Input::Busy)));
+        assert!(input("orders").is_err() && input("orders=cpu").is_err());
+    }
+}

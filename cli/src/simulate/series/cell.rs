@@ -1,0 +1,70 @@
+//! The two kinds of cell: a time and a value.
+
+use jiff::Timestamp;
+
+/// The end of the year 9999 in seconds since 1970: times after it are in another unit.
+const LATEST: f64 = 253_402_300_799.0;
+
+/// Milliseconds of a time: seconds, or RFC 3339.
+pub(super) fn time(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return number_of_seconds(seconds, text);
+    }
+    let parsed: Result<Timestamp, _> = text.parse();
+    match parsed {
+        Ok(at) if at.as_millisecond() >= 0 => Ok(at.as_millisecond()),
+        Ok(_) => Err(format!("`{text}` is before 1970")),
+        Err(_) => Err(format!(
+            "a time must be seconds or RFC 3339, as in `2026-03-02T08:00:00Z`, not `{text}`"
+        )),
+    }
+}
+
+/// Milliseconds of a number of seconds, which was written as `text`.
+pub(super) fn number_of_seconds(seconds: f64, text: &str) -> Result<i64, String> {
+    if !seconds.is_finite() {
+        return Err(format!("`{text}` is no time"));
+    }
+    if seconds < 0.0 {
+        return Err(format!(
+            "`{text}` is before 0: seconds count from the start of the series, or from 1970"
+        ));
+    }
+    if seconds > LATEST {
+        return Err(format!(
+            "`{text}` is after the year 9999: times are in seconds, not in milliseconds"
+        ));
+    }
+    Ok((seconds * 1000.0).round() as i64)
+}
+
+/// A value; an empty cell is a source that fails.
+pub(super) fn value(text: &str) -> Result<Option<f64>, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("a value must be a number, or empty where the source fails, not `{text}`"))?;
+    checked(number, text).map(Some)
+}
+
+/// A value that a metric can have, which was written as `text`.
+pub(super) fn checked(number: f64, text: &str) -> Result<f64, String> {
+    if !number.is_finite() {
+        return Err(format!(
+            "`{text}` is no value; a source that fails has none at all"
+        ));
+    }
+    if number < 0.0 {
+        return Err(format!("`{text}` is below 0, which no length and no rate is"));
+    }
+    Ok(number)
+}
+
+/// Milliseconds as seconds are written.
+pub(super) fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
