@@ -183,8 +183,9 @@ impl Ordered {
             } else {
                 format!("{now} comes after {then}: rows must be in order of time")
             };
-            return Err(wrong(&self.name, line, place, &message)
-                .help("`sort -n -u` puts a CSV file without its header in order"));
+            return Err(
+                wrong(&self.name, line, place, &message).help("put the rows in order of time, one a moment")
+            );
         }
         let first = *self.first.get_or_insert(row.at);
         if row.at - first > LONGEST {
