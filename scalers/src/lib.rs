@@ -42,6 +42,6 @@ pub use metadata::{Field, Kind, Origin, TriggerMetadata};
 pub use observer::{Asker, Errand, Nulls, Observer};
 pub use pool::{BreakerState, ConnectionReport, Look, Pool, PushEvent};
 pub use resolve::{AuthenticationSource, Resolver};
-pub use scaler::{Offer, OtherKeys, ScalerType, Span};
+pub use scaler::{History, Offer, OtherKeys, ScalerType, Span};
 pub use secret::Secret;
 pub use tls::Roots;

@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use crate::built::Built;
 use crate::connect::Connect;
 use crate::observer::{Asker, Errand, Nulls};
-use crate::scaler::{Checked, Offer, Pushed, Reading, Source, Span};
+use crate::scaler::{Checked, History, Offer, Pushed, Reading, Source, Span};
 use crate::source::amqp::Amqp;
 use crate::source::external::ExternalScaler;
 use crate::source::http::Http;
@@ -230,11 +230,7 @@ impl Pool {
 
     /// What a trigger would have read over a span of the past, whether it is a number or not; `None` where its source does
     /// not remember. Moments without an answer are left out.
-    pub async fn history(
-        &self,
-        built: &Built,
-        span: &Span,
-    ) -> Result<Option<Vec<(Timestamp, f64)>>, ScalerError> {
+    pub async fn history(&self, built: &Built, span: &Span) -> Result<Option<History>, ScalerError> {
         let Checked::External(trigger) = &built.checked else {
             return Ok(None);
         };

@@ -30,6 +30,9 @@ pub(crate) use erased::ErasedTrigger;
 use erased::{Asking, Clockwork};
 pub(crate) use metric::{Metric, Target};
 
+/// What a metric was at moments of the past, in their order.
+pub type History = Vec<(Timestamp, f64)>;
+
 /// Moments of the past: the first, and one every step until the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -139,10 +142,7 @@ pub(crate) trait Trigger: TriggerMetadata + Clone + Debug + Send + Sync + 'stati
     }
 
     /// Reads the answer to [`Trigger::history_question`]: moments, and values that may be no number.
-    fn read_history(
-        &self,
-        _answer: &<Self::Source as Source>::Answer,
-    ) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
+    fn read_history(&self, _answer: &<Self::Source as Source>::Answer) -> Result<History, ScalerError> {
         Ok(Vec::new())
     }
 

@@ -22,6 +22,11 @@ pub(super) fn int64(value: f64) -> i64 {
     }
 }
 
+/// Go's `int64(len(…))`.
+pub(super) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// A selector as `%+v` prints it.
 ///
 /// Upstream: `LabelSelector.String`.

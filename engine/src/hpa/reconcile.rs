@@ -249,12 +249,12 @@ impl Sync<'_> {
         let current = self.scale.replicas;
         let (min, max) = (self.spec.min_replicas, self.spec.max_replicas);
         let scale_to_zero = self.options.scale_to_zero;
-        let scaled_to_zero = scale_to_zero && status.is_scaled_to_zero();
+        let was_left_at_zero = scale_to_zero && status.is_scaled_to_zero();
         if current == 0 {
             if !should_compute_metrics_for_zero_replicas(
                 min,
-                scaled_to_zero,
-                scaled_to_zero && self.spec.has_object_or_external_metrics(),
+                was_left_at_zero,
+                was_left_at_zero && self.spec.has_object_or_external_metrics(),
             ) {
                 status.set_condition(self.now, Message::ScalingDisabled);
                 if !scale_to_zero {
@@ -271,7 +271,7 @@ impl Sync<'_> {
         }
         let mut desired = self.compute(controller, status, outcome)?;
         // A minimum that was raised while the workload was at zero.
-        if current == 0 && min != 0 && scaled_to_zero && desired < min {
+        if current == 0 && min != 0 && was_left_at_zero && desired < min {
             desired = min;
             if outcome.reason == Rescale::Unnamed {
                 outcome.reason = Rescale::BelowMinReplicas;

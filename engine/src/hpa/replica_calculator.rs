@@ -2,9 +2,11 @@
 //!
 //! Upstream: `replica_calculator.go`, `metrics/utilization.go`.
 
+use std::cmp::Ordering;
+
 use super::calculation::{Amount, Calculation, Rule};
 use super::error::Cause;
-use super::go::{int32, int64};
+use super::go::{count, int32, int64};
 use super::pods::{self, Fallback, Nanos, Readiness, Tally};
 use super::spec::Spec;
 use super::status::Current;
@@ -54,7 +56,7 @@ pub(super) struct ReplicaCalculator<'a> {
 
 /// What pods have, over what they should have.
 struct Ratio {
-    ratio: f64,
+    quotient: f64,
     usage: Amount,
     target: Amount,
 }
@@ -90,10 +92,10 @@ impl<'a> ReplicaCalculator<'a> {
         }
         let requests = tally.ready_requests;
         let utilization = get_resource_utilization(tally.ready_total, requests)?;
-        let average = tally.ready_total.wrapping_div(tally.ready.max(1) as i64);
+        let average = tally.ready_total.wrapping_div(count(tally.ready.max(1)));
         let ratio_of = |utilization: i32| f64::from(utilization) / f64::from(target_utilization);
         let ratio = Ratio {
-            ratio: ratio_of(utilization),
+            quotient: ratio_of(utilization),
             usage: Amount::Percent(utilization),
             target: Amount::Percent(target_utilization),
         };
@@ -127,11 +129,11 @@ impl<'a> ReplicaCalculator<'a> {
         let fallback = Fallback::Value(target_usage);
         let (tally, _) = pods::tally(readiness, self.pods, metrics, fallback, |_| Ok(0));
         self.check(&tally)?;
-        let usage_of = |total: i64, metrics: usize| total.wrapping_div(metrics.max(1) as i64);
+        let usage_of = |total: i64, metrics: usize| total.wrapping_div(count(metrics.max(1)));
         let usage = usage_of(tally.total, tally.metrics);
         let quantity = Quantity::from_milli(usage);
         let ratio = Ratio {
-            ratio: usage as f64 / target_usage as f64,
+            quotient: usage as f64 / target_usage as f64,
             usage: Amount::Quantity(if resource == "memory" {
                 quantity.binary()
             } else {
@@ -177,9 +179,9 @@ impl<'a> ReplicaCalculator<'a> {
         first: &Ratio,
         again: impl FnOnce(&Assumed) -> Result<f64, Cause>,
     ) -> Result<Calculation, Cause> {
-        let usage_ratio = first.ratio;
+        let usage_ratio = first.quotient;
         let scale_up_with_unready = tally.unready > 0 && usage_ratio > 1.0;
-        let calculation = self.calculation(first, current_replicas, tally.ready as i64);
+        let calculation = self.calculation(first, current_replicas, count(tally.ready));
         if !scale_up_with_unready && tally.missing == 0 {
             if self.tolerances.is_within(usage_ratio) {
                 return Ok(calculation.stays(Rule::ReadyWithin));
@@ -193,7 +195,7 @@ impl<'a> ReplicaCalculator<'a> {
         let calculation = Calculation {
             ratio: new_usage_ratio,
             tolerance: self.tolerance(new_usage_ratio),
-            counted: counted as i64,
+            counted: count(counted),
             unready: if scale_up_with_unready { tally.unready } else { 0 },
             missing: tally.missing,
             ..calculation
@@ -226,8 +228,8 @@ impl<'a> ReplicaCalculator<'a> {
             rule: Rule::Ready,
             usage: ratio.usage,
             target: ratio.target,
-            ratio: ratio.ratio,
-            tolerance: self.tolerance(ratio.ratio),
+            ratio: ratio.quotient,
+            tolerance: self.tolerance(ratio.quotient),
             current,
             replicas: current,
             counted,
@@ -331,12 +333,12 @@ impl<'a> ReplicaCalculator<'a> {
     ) -> Calculation {
         let target_usage = target.milli_value() as f64;
         let ratio = Ratio {
-            ratio: usage as f64 / (target_usage * f64::from(status_replicas)),
+            quotient: usage as f64 / (target_usage * f64::from(status_replicas)),
             usage: Amount::Quantity(Quantity::from_milli(usage)),
             target: Amount::Quantity(target),
         };
         let calculation = self.calculation(&ratio, status_replicas, 0);
-        if self.tolerances.is_within(ratio.ratio) {
+        if self.tolerances.is_within(ratio.quotient) {
             return calculation.stays(Rule::PerReplicaWithin);
         }
         calculation.goes(Rule::PerReplica, to_int((usage as f64 / target_usage).ceil()))
@@ -351,7 +353,7 @@ impl<'a> ReplicaCalculator<'a> {
     ) -> Result<Calculation, Cause> {
         let usage_ratio = usage as f64 / target.milli_value() as f64;
         let ratio = Ratio {
-            ratio: usage_ratio,
+            quotient: usage_ratio,
             usage: Amount::Quantity(Quantity::from_milli(usage)),
             target: Amount::Quantity(target),
         };
@@ -415,8 +417,8 @@ impl Assumed {
             value: 0,
             requests: 0,
         };
-        // At exactly 1 nothing is assumed.
-        if usage_ratio < 1.0 || usage_ratio > 1.0 {
+        // At exactly 1 nothing is assumed, nor where the ratio is no number.
+        if usage_ratio.partial_cmp(&1.0).is_some_and(Ordering::is_ne) {
             assumed.pods = tally.missing;
             assumed.requests = tally.missing_requests;
             if usage_ratio < 1.0 {

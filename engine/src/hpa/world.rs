@@ -27,8 +27,8 @@ impl Default for Options {
         Self {
             sync_period: Duration::from_secs(15),
             tolerance: 0.1,
-            downscale_stabilization: Duration::from_secs(300),
-            cpu_initialization_period: Duration::from_secs(300),
+            downscale_stabilization: Duration::from_mins(5),
+            cpu_initialization_period: Duration::from_mins(5),
             initial_readiness_delay: Duration::from_secs(30),
             scale_to_zero: false,
         }

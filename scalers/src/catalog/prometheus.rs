@@ -12,7 +12,7 @@ use scalers_derive::TriggerMetadata;
 
 use crate::metadata::Reader;
 use crate::observer::Nulls;
-use crate::scaler::{Metric, Offer, Reading, ScalerType, Span, Target, Trigger};
+use crate::scaler::{History, Metric, Offer, Reading, ScalerType, Span, Target, Trigger};
 use crate::source::http::{Answer, Fetch, Http, Origin, Question, Stamp, origin_of};
 use crate::source::http_auth::{AuthModes, KeySettings};
 use crate::{ScalerError, Secret, TriggerInput};
@@ -206,7 +206,7 @@ impl Trigger for Prometheus {
         ))
     }
 
-    fn read_history(&self, answer: &Answer) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
+    fn read_history(&self, answer: &Answer) -> Result<History, ScalerError> {
         reply::history(body(answer)?)
     }
 

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use super::{Metric, Offer, Pushed, Reading, Source, Span, Timed, Trigger};
+use super::{History, Metric, Offer, Pushed, Reading, Source, Span, Timed, Trigger};
 use crate::ScalerError;
 use crate::observer::Asker;
 use crate::pool::{Pool, Read, Way};
@@ -36,7 +36,7 @@ pub(crate) trait ErasedTrigger: Debug + Send + Sync {
         pool: &'a Pool,
         asker: &'a Arc<Asker>,
         span: &'a Span,
-    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>>;
+    ) -> BoxFuture<'a, Result<Option<History>, ScalerError>>;
     fn ask<'a>(
         &'a self,
         pool: &'a Pool,
@@ -172,7 +172,7 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
         pool: &'a Pool,
         asker: &'a Arc<Asker>,
         span: &'a Span,
-    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>> {
+    ) -> BoxFuture<'a, Result<Option<History>, ScalerError>> {
         Box::pin(async move {
             let Some(question) = self.0.history_question(span) else {
                 return Ok(None);
@@ -255,7 +255,7 @@ impl<T: Timed> ErasedTrigger for Clockwork<T> {
         _pool: &'a Pool,
         _asker: &'a Arc<Asker>,
         _span: &'a Span,
-    ) -> BoxFuture<'a, Result<Option<Vec<(Timestamp, f64)>>, ScalerError>> {
+    ) -> BoxFuture<'a, Result<Option<History>, ScalerError>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -50,7 +50,7 @@ impl Run {
 
 #[track_caller]
 fn check(behavior: Value, replicas: i32, wants: &[i64], after: &[i32]) {
-    let mut run = Run::new(replicas, &json!({"behavior": behavior}));
+    let mut run = Run::new(replicas, &Value::from_iter([("behavior", behavior)]));
     assert_eq!(run.all(wants), after);
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::ScalerError;
+use crate::scaler::History;
 
 /// The value, or that there is none.
 pub(super) type Found = Result<f64, Missing>;
@@ -110,7 +111,7 @@ struct Stretch {
 }
 
 /// The moments and values of a range query; a value may be no number. No element is no values.
-pub(super) fn history(body: &[u8]) -> Result<Vec<(Timestamp, f64)>, ScalerError> {
+pub(super) fn history(body: &[u8]) -> Result<History, ScalerError> {
     let reply: Reply<Range> = serde_json::from_slice(body)
         .map_err(|_| ScalerError::Value("the reply holds no range vector".to_owned()))?;
     let Some(result) = reply.data.and_then(|data| data.result) else {
