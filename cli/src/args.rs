@@ -48,7 +48,7 @@ pub enum Verb {
     /// Ask the triggers now and tell what would follow, without writing anything
     DryRun(commands::dry_run::Args),
     /// Tell what a manifest would have done with a recorded load, or a made-up one
-    Simulate(commands::simulate::Args),
+    Simulate(Box<commands::simulate::Args>),
     /// Print a commented manifest for a scaler type
     Scaffold(commands::scaffold::Args),
     /// List the scaler types, or the settings of one

@@ -45,9 +45,9 @@ pub(crate) fn read(paths: &[PathBuf], name: Option<&str>, cx: &Context) -> Resul
         .filter(|found| found.diagnostic.is_error())
         .collect();
     if !mistakes.is_empty() {
-        mistakes
-            .iter()
-            .for_each(|found| validate::show(cx, found, &sources));
+        for found in &mistakes {
+            validate::show(cx, found, &sources);
+        }
         let message = "the manifest has mistakes, so nothing was simulated";
         return Err(Failure::new(exit::DIAGNOSTICS, message));
     }

@@ -6,13 +6,15 @@ use crate::simulate::figures;
 use crate::simulate::run::Run;
 use crate::ui::table;
 
+/// A name, and how the figure of that name reads.
+type Figure = (&'static str, fn(&Summary) -> Option<String>);
+
 /// Rows of names and values; the first has the names of the runs where there are several.
 pub(crate) fn summary(names: &[String], runs: &[Run]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     if names.len() > 1 {
         rows.push(row("", names.iter().cloned()));
     }
-    type Figure = (&'static str, fn(&Summary) -> Option<String>);
     let figures: [Figure; 13] = [
         ("simulated time", |s| Some(duration(s.seconds))),
         ("replica-hours", |s| Some(decimals(s.replica_hours, 2))),

@@ -2,8 +2,8 @@
 //! at, pods in every state, failures, and changes in flight.
 
 use k8s_openapi::api::autoscaling::v2::{
-    HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,
-    MetricSpec,
+    CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior,
+    HorizontalPodAutoscalerSpec, MetricSpec,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -69,9 +69,11 @@ impl<'r> Maker<'r> {
             metrics,
             ..HorizontalPodAutoscalerSpec::default()
         };
-        spec.scale_target_ref.kind = "Deployment".to_owned();
-        spec.scale_target_ref.name = "workers".to_owned();
-        spec.scale_target_ref.api_version = Some("apps/v1".to_owned());
+        spec.scale_target_ref = CrossVersionObjectReference {
+            kind: "Deployment".to_owned(),
+            name: "workers".to_owned(),
+            api_version: Some("apps/v1".to_owned()),
+        };
         self.spec = spec;
         self.bounds();
         self.behavior();
@@ -177,19 +179,19 @@ impl<'r> Maker<'r> {
         let now = self.controller.sync_period * k as f64;
         let wanted = match self.random.within(0, 9) {
             0 => 0,
-            1 => self.random.within(0, 30),
-            _ => self.random.within(1, 8),
+            1 => self.random.below(31),
+            _ => 1 + self.random.below(8),
         };
-        while self.pods.len() as i64 > wanted {
-            let gone = self.random.within(0, self.pods.len() as i64 - 1);
-            self.pods.remove(gone as usize);
+        while self.pods.len() > wanted {
+            let gone = self.random.below(self.pods.len());
+            self.pods.remove(gone);
         }
         for position in 0..self.pods.len() {
             if self.random.percent(15) {
                 self.pods[position] = self.pod(self.pods[position].name.clone(), now);
             }
         }
-        while (self.pods.len() as i64) < wanted {
+        while self.pods.len() < wanted {
             let name = format!("p-{}", self.next);
             self.next += 1;
             let pod = self.pod(name, now);

@@ -145,7 +145,9 @@ fn object(random: &mut Random, index: usize) -> MetricSpec {
     };
     if random.percent(5) {
         // Valid, and no target: only the controller looks at the type.
-        target.type_ = random.pick(&["Value", "AverageValue", "Utilization"]).to_owned();
+        random
+            .pick(&["Value", "AverageValue", "Utilization"])
+            .clone_into(&mut target.type_);
     }
     let source = ObjectMetricSource {
         described_object: CrossVersionObjectReference {

@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats on every machine: SplitMix64.
+//! Random numbers that a seed repeats on every machine: `SplitMix64`.
 
 /// A sequence of random numbers.
 pub(crate) struct Random(u64);
@@ -24,7 +24,12 @@ impl Random {
         } else {
             self.next() % span
         };
-        low.wrapping_add(drawn as i64)
+        low.wrapping_add(drawn.cast_signed())
+    }
+
+    /// A number below this one.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
     }
 
     /// True in so many of a hundred cases.
@@ -34,7 +39,7 @@ impl Random {
 
     /// One of these.
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.within(0, from.len() as i64 - 1) as usize].clone()
+        from[self.below(from.len())].clone()
     }
 
     /// A number from 0 to 1.

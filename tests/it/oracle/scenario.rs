@@ -48,6 +48,7 @@ impl Default for Controller {
 }
 
 /// What changes before a sync. What can end is an option in an option.
+#[expect(clippy::option_option, reason = "absent keeps what was, `null` ends it")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Step {

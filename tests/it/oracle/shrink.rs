@@ -17,7 +17,7 @@ pub(crate) fn shrink(scenario: Scenario, trace: Trace) -> Result<(Scenario, Trac
         let mut cut = best.0.clone();
         cut.steps.truncate(step + 1);
         cut.length = step + 1;
-        if let Some(smaller) = first_differing(vec![cut])? {
+        if let Some(smaller) = first_differing(&[cut])? {
             best = smaller;
         }
     }
@@ -25,7 +25,7 @@ pub(crate) fn shrink(scenario: Scenario, trace: Trace) -> Result<(Scenario, Trac
     while questions < MOST_QUESTIONS {
         let candidates = candidates(&best.0);
         questions += candidates.len();
-        match first_differing(candidates)? {
+        match first_differing(&candidates)? {
             Some(smaller) => best = smaller,
             None => break,
         }
@@ -34,7 +34,7 @@ pub(crate) fn shrink(scenario: Scenario, trace: Trace) -> Result<(Scenario, Trac
 }
 
 /// The first of the scenarios in which engine and oracle differ.
-fn first_differing(scenarios: Vec<Scenario>) -> Result<Option<(Scenario, Trace)>> {
+fn first_differing(scenarios: &[Scenario]) -> Result<Option<(Scenario, Trace)>> {
     const AT_ONCE: usize = 64;
     for some in scenarios.chunks(AT_ONCE) {
         let mut found = None;

@@ -160,12 +160,11 @@ fn rate(text: &str) -> Result<f64, String> {
 /// A duration in milliseconds, at most ten years; days count too.
 fn milliseconds(text: &str) -> Result<i64, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
-    let milliseconds = match days {
-        Some(days) => i64::from(days) * 86_400_000,
-        None => {
-            let duration = parse_duration(text).map_err(|_| rule(text))?;
-            i64::try_from(duration.as_millis()).map_err(|_| rule(text))?
-        }
+    let milliseconds = if let Some(days) = days {
+        i64::from(days) * 86_400_000
+    } else {
+        let duration = parse_duration(text).map_err(|_| rule(text))?;
+        i64::try_from(duration.as_millis()).map_err(|_| rule(text))?
     };
     if milliseconds > engine::simulate::MAX_LENGTH {
         return Err("is longer than ten years".to_owned());

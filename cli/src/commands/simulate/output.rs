@@ -68,6 +68,10 @@ struct AssertionReport {
 }
 
 /// Writes the steps as they come, and keeps the changes that a page tells.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what was asked for on the command line"
+)]
 pub(super) struct Steps {
     ui: Ui,
     json: bool,

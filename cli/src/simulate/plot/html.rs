@@ -103,7 +103,7 @@ mod tests {
             }],
         };
         let mut changes = Changes::default();
-        for at in 0..=MOST as i64 {
+        for at in (0..).take(MOST + 1) {
             changes.push(|| Change {
                 at,
                 replicas: 1,

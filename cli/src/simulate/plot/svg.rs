@@ -197,7 +197,9 @@ mod tests {
 
     fn line(points: &[(i64, Option<f64>)]) -> Line {
         let mut line = Line::default();
-        points.iter().for_each(|(at, value)| line.push(*at, *value));
+        for &(at, value) in points {
+            line.push(at, value);
+        }
         line
     }
 
@@ -209,7 +211,7 @@ mod tests {
             vec![(30, 3.0), (40, 3.0)],
         ];
         assert_eq!(staircases(&line, 40), want);
-        assert_eq!(gaps(&line, 40), [20..30]);
+        assert_eq!(gaps(&line, 40), vec![20..30]);
     }
 
     #[test]

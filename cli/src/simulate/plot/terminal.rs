@@ -87,8 +87,8 @@ impl Canvas<'_> {
     /// The highest value of each column.
     fn slices<'a>(&'a self, line: &'a Line) -> impl Iterator<Item = Option<f64>> + 'a {
         let Picture { from, to, .. } = *self.picture;
-        let width = self.width as i64;
-        let edge = move |column: usize| from + (to - from) * column as i64 / width;
+        let width = self.width as i128;
+        let edge = move |column: usize| from + (i128::from(to - from) * column as i128 / width) as i64;
         (0..self.width).map(move |column| line.peak(edge(column), edge(column + 1)))
     }
 
@@ -152,7 +152,7 @@ fn time_axis(picture: &Picture, width: usize, text: &mut String) {
     let mut free = 0;
     for at in times.marks() {
         let span = (picture.to - picture.from).max(1);
-        let column = ((at - picture.from) as i128 * (width as i128 - 1) / i128::from(span)) as usize;
+        let column = (i128::from(at - picture.from) * (width as i128 - 1) / i128::from(span)) as usize;
         line[column] = '┴';
         let label: Vec<char> = times.label(at).chars().collect();
         let begin = (MARGIN + column).saturating_sub(label.len() / 2);
@@ -178,7 +178,9 @@ mod tests {
 
     fn line(points: &[(i64, Option<f64>)]) -> Line {
         let mut line = Line::default();
-        points.iter().for_each(|(at, value)| line.push(*at, *value));
+        for &(at, value) in points {
+            line.push(at, value);
+        }
         line
     }
 

@@ -2,8 +2,11 @@ use std::io::Write as _;
 
 use super::*;
 
+/// The moment of a row, and its values.
+type Seconds = (f64, Vec<Option<f64>>);
+
 /// What a file of a name reads as: columns, and rows as seconds and values.
-fn read(name: &str, text: &str) -> Result<(Vec<String>, Vec<(f64, Vec<Option<f64>>)>), Failure> {
+fn read(name: &str, text: &str) -> Result<(Vec<String>, Vec<Seconds>), Failure> {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join(name);
     File::create(&path)
@@ -190,7 +193,7 @@ fn mistakes_in_open_metrics_have_their_place() {
     ] {
         refused("a.prom", text, want);
     }
-    let many: String = (0..100).map(|number| format!("m{number} 1 1\n")).collect();
+    let many = (0..100).fold(String::new(), |text, number| text + &format!("m{number} 1 1\n"));
     refused("a.prom", &many, "more than 64 time series");
 }
 
