@@ -78,14 +78,15 @@ struct State {
     latest: Option<Arc<ScaledObject>>,
     target: Option<GroupVersionKindResource>,
     triggers: Option<Arc<Triggers>>,
-    polled: BTreeMap<String, Answer>,
+    /// The last answer to a poll of each metric. A list: most objects have one metric, and a map makes room for eleven.
+    polled: Vec<Answer>,
     running: Option<Running>,
     /// Resource version of the HPA that we wrote last.
     hpa_version: Option<String>,
     /// Whether the HPA could not be created because there is one.
     hidden_hpa: bool,
     /// The last live read of each metric by the HPA.
-    read: BTreeMap<String, Answer>,
+    read: Vec<Answer>,
     ring: Ring,
     decision: Option<DecisionReport>,
     replicas: Option<i32>,
@@ -198,16 +199,17 @@ impl Live {
 
     /// What the last poll said of a metric.
     pub(crate) fn polled(&self, metric: &str) -> Option<Answer> {
-        self.state().polled.get(metric).cloned()
+        let state = self.state();
+        let answer = state
+            .polled
+            .iter()
+            .find(|answer| answer.metric.name.as_str() == metric);
+        answer.cloned()
     }
 
     /// Remembers a poll. Metrics that are gone go with it.
     pub(crate) fn set_polled(&self, answers: &[Answer]) {
-        let polled = answers
-            .iter()
-            .map(|answer| (answer.metric.name.to_string(), answer.clone()))
-            .collect();
-        self.state().polled = polled;
+        self.state().polled = answers.to_vec();
     }
 
     /// The running loop.
@@ -299,9 +301,16 @@ impl Live {
             Err(error) => Err(error.clone()),
         };
         if !cached {
-            self.state()
-                .read
-                .insert(answer.metric.name.to_string(), answer.clone());
+            let read = &mut self.state().read;
+            let known = read
+                .iter_mut()
+                .find(|known| known.metric.name == answer.metric.name);
+            if let Some(known) = known {
+                known.clone_from(answer);
+            } else {
+                read.reserve_exact(1);
+                read.push(answer.clone());
+            }
         }
         self.record(
             Timestamp::now(),
@@ -349,10 +358,11 @@ impl Live {
     /// What is remembered for people; the ledger only on request, as it is most of it.
     pub(crate) fn memory(&self, records: bool) -> Memory {
         let state = self.state();
-        let mut answers = state.polled.clone();
-        for (name, answer) in &state.read {
-            if answers.get(name).is_none_or(|polled| polled.at < answer.at) {
-                answers.insert(name.clone(), answer.clone());
+        let named = |answer: &Answer| (answer.metric.name.to_string(), answer.clone());
+        let mut answers: BTreeMap<String, Answer> = state.polled.iter().map(named).collect();
+        for (name, answer) in state.read.iter().map(named) {
+            if answers.get(&name).is_none_or(|polled| polled.at < answer.at) {
+                answers.insert(name, answer);
             }
         }
         Memory {

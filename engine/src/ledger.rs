@@ -18,6 +18,9 @@ pub const BUDGET: usize = 8 * 1024;
 /// How many records are looked at for an equal one: a poll and a few reads by the HPA take turns.
 const NEIGHBOURS: usize = 6;
 
+/// Records that a ring makes room for at a time.
+const GROWTH: usize = 8;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -166,6 +169,10 @@ impl Ring {
             return;
         }
         self.size += record.size();
+        if self.records.len() == self.records.capacity() {
+            // Doubling would leave nearly half of every object's ring empty for good.
+            self.records.reserve_exact(GROWTH);
+        }
         self.records.push_back(record);
         self.shrink(self.budget);
     }
@@ -308,6 +315,16 @@ mod tests {
             },
         );
         assert!(ring.is_empty() && ring.size() == 0);
+    }
+
+    #[test]
+    fn a_full_ring_holds_hardly_more_room_than_records() {
+        let mut ring = Ring::default();
+        for second in 0_i32..500 {
+            ring.record(at(second.into()), poll(second.into()));
+        }
+        let (length, room) = (ring.len(), ring.records.capacity());
+        assert!(length > 10 && room <= length + GROWTH + 1, "{length} of {room}");
     }
 
     proptest! {
