@@ -116,7 +116,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// A number with at most so many decimals.
-fn decimals(value: f64, most: usize) -> String {
+pub(crate) fn decimals(value: f64, most: usize) -> String {
     let text = format!("{value:.most$}");
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -114,12 +114,7 @@ fn short(value: f64) -> String {
         10.0.. => 1,
         _ => 2,
     };
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    crate::simulate::print::decimals(value, decimals)
 }
 
 #[cfg(test)]
