@@ -44,7 +44,7 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.run("Debian packages", packages::install_for_bench)?;
-    go::build_all(&steps)?;
+    go::build_bed(&steps)?;
     steps.run("release binaries", || cargo(BUILD))?;
     let folder = cluster::target().join("release");
     let status = Command::new(folder.join("keda-bench"))

@@ -93,7 +93,7 @@ fn up(arguments: &[String]) -> anyhow::Result<ExitCode> {
     if real {
         steps.run("Debian packages", packages::install_for_node)?;
     }
-    go::build_all(&steps)?;
+    go::build_bed(&steps)?;
     if arguments
         .iter()
         .any(|argument| argument == "--help" || argument == "-h")

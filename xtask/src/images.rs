@@ -57,7 +57,7 @@ pub(crate) struct ImagesArgs {
 pub(crate) fn run(args: &ImagesArgs) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.run("Debian packages", packages::install_for_images)?;
-    go::build_all(&steps)?;
+    go::build_bed(&steps)?;
     steps.run("binaries", binaries)?;
     let images = steps.run("images", || build(&test::binaries(), &args.registry))?;
     for image in &images {

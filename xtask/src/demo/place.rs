@@ -34,7 +34,7 @@ impl Place {
             packages::install_for_images()
         })?;
         // The test bed's binary also builds the images, so a cluster of the user's needs it, too.
-        let programs = std::thread::spawn(|| go::build_all(&Steps::new()));
+        let programs = std::thread::spawn(|| go::build_bed(&Steps::new()));
         if !args.built {
             steps.run(
                 "build kubectl-keda, controller, adapter and worker",
