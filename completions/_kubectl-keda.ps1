@@ -50,6 +50,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
             [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
             [CompletionResult]::new('simulate', 'simulate', [CompletionResultType]::ParameterValue, 'Tell what a manifest would have done with a recorded load, or a made-up one')
+            [CompletionResult]::new('record', 'record', [CompletionResultType]::ParameterValue, 'Write down what the triggers say over time, as a series for `simulate`')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -369,6 +370,43 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'kubectl-keda;record' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
+            [CompletionResult]::new('--series', '--series', [CompletionResultType]::ParameterName, 'File to write the values into, or `-` for standard output: CSV, or JSON lines where it ends in `.jsonl`')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the file is written, where its name does not tell')
+            [CompletionResult]::new('--every', '--every', [CompletionResultType]::ParameterName, 'Time between two rows, whole seconds')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long to record, such as `1h` or `7d`: until Ctrl-C')
+            [CompletionResult]::new('--keda-namespace', '--keda-namespace', [CompletionResultType]::ParameterName, 'Namespace of the installation, where the APIService does not tell')
+            [CompletionResult]::new('--debug-address', '--debug-address', [CompletionResultType]::ParameterName, 'Address of a controller that runs outside the cluster, instead of a forwarded port')
+            [CompletionResult]::new('--debug-ca', '--debug-ca', [CompletionResultType]::ParameterName, 'File with the CA of the controller''s certificate, instead of the APIService''s caBundle')
+            [CompletionResult]::new('--debug-token', '--debug-token', [CompletionResultType]::ParameterName, 'Token to show: a short-lived one of the service account `keda-debug`, or your own')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User of the kubeconfig to use')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token to show to the API server')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'User to act as')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'Group to act as a member of; may be given several times')
+            [CompletionResult]::new('--as-uid', '--as-uid', [CompletionResultType]::ParameterName, 'Uid to act as')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the certificates of the authority that signed the API server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('--in-cluster', '--in-cluster', [CompletionResultType]::ParameterName, 'Let the controller ask, from inside the cluster and with its credentials')
+            [CompletionResult]::new('--append', '--append', [CompletionResultType]::ParameterName, 'Go on with a file that has the same columns')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write a file anew that exists already')
+            [CompletionResult]::new('--changes', '--changes', [CompletionResultType]::ParameterName, 'Leave out rows that say what the row before says')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'kubectl-keda;scaffold' {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the ScaledObject')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'What to scale, as KIND/NAME (deployment or statefulset) or NAME')
@@ -488,6 +526,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Find the mistakes in manifests, without a cluster')
             [CompletionResult]::new('dry-run', 'dry-run', [CompletionResultType]::ParameterValue, 'Ask the triggers now and tell what would follow, without writing anything')
             [CompletionResult]::new('simulate', 'simulate', [CompletionResultType]::ParameterValue, 'Tell what a manifest would have done with a recorded load, or a made-up one')
+            [CompletionResult]::new('record', 'record', [CompletionResultType]::ParameterValue, 'Write down what the triggers say over time, as a series for `simulate`')
             [CompletionResult]::new('scaffold', 'scaffold', [CompletionResultType]::ParameterValue, 'Print a commented manifest for a scaler type')
             [CompletionResult]::new('scalers', 'scalers', [CompletionResultType]::ParameterValue, 'List the scaler types, or the settings of one')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Show the versions of this command, the cluster and the controller')
@@ -520,6 +559,9 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             break
         }
         'kubectl-keda;help;simulate' {
+            break
+        }
+        'kubectl-keda;help;record' {
             break
         }
         'kubectl-keda;help;scaffold' {

@@ -49,6 +49,8 @@ pub enum Verb {
     DryRun(commands::dry_run::Args),
     /// Tell what a manifest would have done with a recorded load, or a made-up one
     Simulate(Box<commands::simulate::Args>),
+    /// Write down what the triggers say over time, as a series for `simulate`
+    Record(commands::record::Args),
     /// Print a commented manifest for a scaler type
     Scaffold(commands::scaffold::Args),
     /// List the scaler types, or the settings of one

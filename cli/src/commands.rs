@@ -6,6 +6,7 @@ pub(crate) mod connections;
 pub(crate) mod dry_run;
 pub(crate) mod explain;
 pub(crate) mod install;
+pub(crate) mod record;
 pub(crate) mod scaffold;
 pub(crate) mod scalers;
 pub(crate) mod simulate;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: Args) -> u8 {
         Verb::Validate(args) => block_on(validate::run(args, &cx)),
         Verb::DryRun(args) => block_on(dry_run::run(args, &cx)),
         Verb::Simulate(args) => simulate::run(args, &cx),
+        Verb::Record(args) => to_its_end(record::run(args, &cx)),
         Verb::Scaffold(args) => block_on(scaffold::run(args, &cx)),
         Verb::Scalers(args) => scalers::run(args, &cx),
         Verb::Version(args) => block_on(version::run(args, &cx)),
@@ -47,14 +49,19 @@ pub(crate) fn run(args: Args) -> u8 {
 
 /// Runs a verb that waits for things, until it is done or Ctrl-C is pressed.
 fn block_on(verb: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(exit::UNEXPECTED, "cannot start").because(e))?;
-    runtime.block_on(async {
+    to_its_end(async {
         tokio::select! {
             ended = verb => ended,
             _ = tokio::signal::ctrl_c() => Err(Failure::new(exit::INTERRUPTED, "")),
         }
     })
+}
+
+/// Runs a verb that looks after Ctrl-C itself.
+fn to_its_end(verb: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(exit::UNEXPECTED, "cannot start").because(e))?;
+    runtime.block_on(verb)
 }

@@ -72,7 +72,12 @@ impl Ui {
 
     /// A remark that deserves notice but ends nothing.
     pub(crate) fn note(self, line: &str) {
-        self.say(&format!("{} {line}", self.paint("note:", "1;36")));
+        self.say(&self.remark(line));
+    }
+
+    /// The text of such a remark.
+    pub(crate) fn remark(self, line: &str) -> String {
+        format!("{} {line}", self.paint("note:", "1;36"))
     }
 
     /// What made the run fail, and what to do about it.
@@ -110,6 +115,13 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     }
     lines.retain(|line| !line.is_empty());
     lines
+}
+
+/// What a source sends must not steer the terminal.
+pub(crate) fn printable(line: &str) -> String {
+    line.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// The text as far as it fits, with a sign that more follows.

@@ -8,6 +8,7 @@ mod dry_run;
 mod every_type;
 mod faults;
 mod jsonpath;
+mod record;
 mod scaling;
 mod shared;
 mod workload;
@@ -125,6 +126,7 @@ fn trials(tier: Tier) -> Tier {
         "dry_run_of_a_name_inside_the_cluster_offers_to_ask_there",
         dry_run::names_of_the_cluster,
     )
+    .case("record_by_the_controller_is_a_series", record::in_the_cluster)
     .case("connections_are_told_with_who_shares_them", dry_run::connections)
 }
 

@@ -208,7 +208,33 @@ pub(crate) fn built(
             .filter(|field| field.sources.contains(&Origin::Auth));
         fill(&mut input.auth, &input.metadata, from_auth);
     }
-    scalers::read(&input)
+    loop {
+        // What another setting calls for, as a way to log in does, is known once it is missed.
+        let found = match scalers::read(&input) {
+            Err(found) if trigger.authentication_ref.is_some() => found,
+            read => return read,
+        };
+        let missing = found
+            .iter()
+            .filter_map(|found| missing_parameter(found, &input.type_));
+        let before = input.auth.0.len();
+        for field in missing {
+            input.auth.insert(field.key, plausible(field));
+        }
+        if input.auth.0.len() == before {
+            return Err(found);
+        }
+    }
+}
+
+/// The parameter of an authentication that is found missing.
+fn missing_parameter(found: &Diagnostic, type_: &str) -> Option<&'static Field> {
+    let Some(Segment::Field(key)) = found.path.segments().last() else {
+        return None;
+    };
+    let mut fields = fields(type_).iter();
+    let field = fields.find(|field| field.names().any(|name| name == key))?;
+    (found.code == "missing-metadata-key" && field.sources.contains(&Origin::Auth)).then_some(field)
 }
 
 /// The settings of a scaler type.
@@ -314,20 +340,56 @@ pub(crate) fn plausible(field: &Field) -> String {
 
 /// Whether a finding is about a value that was made up here.
 fn about_a_stand_in(found: &Diagnostic, parameters: Parameters, input: &TriggerInput) -> bool {
+    if parameters == Parameters::Unknown && missing_parameter(found, &input.type_).is_some() {
+        return true;
+    }
     let Some(Segment::Field(key)) = found.path.segments().last() else {
         return false;
     };
-    if found.code == "missing-metadata-key" && parameters == Parameters::Unknown {
-        let scaler = SCALERS.iter().find(|scaler| scaler.name == input.type_);
-        let field = scaler.and_then(|scaler| {
-            scaler
-                .fields
-                .iter()
-                .find(|field| field.names().any(|name| name == key))
-        });
-        return field.is_some_and(|field| field.sources.contains(&Origin::Auth));
-    }
     let made_up =
         key == "authenticationRef" || (key.ends_with("FromEnv") && input.metadata.contains_key(key));
     made_up && matches!(&*found.code, "bad-metadata-value" | "suspicious-metadata-value")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What each way to log in asks for lies in the cluster.
+    #[test]
+    fn a_trigger_is_read_without_its_authentication() {
+        let trigger = |type_: &str, settings: Value| {
+            let mut metadata = json!({
+                "url": "http://a", "valueLocation": "v", "targetValue": "1",
+                "serverAddress": "http://a", "query": "up", "threshold": "1",
+                "host": "http://a", "queueName": "q",
+            });
+            for (key, value) in settings.as_object().into_iter().flatten() {
+                metadata[key] = value.clone();
+            }
+            json!({"type": type_, "metadata": metadata, "authenticationRef": {"name": "secret"}})
+        };
+        for trigger in [
+            trigger("metrics-api", json!({"authMode": "apiKey"})),
+            trigger("metrics-api", json!({"authMode": "basic"})),
+            trigger("metrics-api", json!({"authMode": "bearer"})),
+            trigger("prometheus", json!({"authModes": "bearer"})),
+            trigger("prometheus", json!({"authModes": "basic"})),
+            trigger("prometheus", json!({"authModes": "apiKey"})),
+        ] {
+            let object = json!({
+                "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "orders"},
+                "spec": {"scaleTargetRef": {"name": "worker"}, "triggers": [trigger]},
+            });
+            let object: ScaledObject = serde_json::from_value(object).expect("is a ScaledObject");
+            let trigger = &object.spec.triggers[0];
+            let read = built(&object, 0, trigger);
+            assert!(read.is_ok(), "{:?}: {:?}", trigger.metadata, read.err());
+            let mut alone = trigger.clone();
+            alone.authentication_ref = None;
+            assert!(built(&object, 0, &alone).is_err(), "{:?}", trigger.metadata);
+        }
+    }
 }

@@ -10,33 +10,25 @@ pub(crate) mod bundle;
 pub(crate) mod hint;
 mod print;
 mod remote;
-mod sources;
+pub(crate) mod sources;
+pub(crate) mod way;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crds::ScaledObject;
-use engine::dry_run::{DryRun, find_trigger, predict};
+use engine::dry_run::DryRun;
 use engine::quantity::Quantity;
-use jiff::Timestamp;
 use kube::ResourceExt;
-use scalers::{Connect, Pool, Proxies, Resolver};
 use serde_json::{Value, json};
 
-use crate::commands::status::parse_name;
 use crate::context::Context;
 use crate::debug::DebugArgs;
 use crate::exit::{self, Failure};
-use crate::kubeconfig::Cluster;
 use crate::manifest;
 use crate::output::{self, Output};
 use crate::ui::progress::Progress;
 use crate::ui::screen::Screen;
 use bundle::Bundle;
-use remote::Remote;
-use sources::Sources;
+use way::{AskedArgs, Ground, Question, Way};
 
 /// The pause between two rounds of `--watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -50,15 +42,9 @@ const PAUSE: Duration = Duration::from_secs(2);
   kubectl keda dry-run so/orders --in-cluster --watch
   kubectl keda dry-run so/orders -o jsonpath={.after}")]
 pub struct Args {
-    /// ScaledObject of the cluster or of the files, as NAME or so/NAME
-    #[arg(value_name = "so/NAME", value_parser = parse_name, required_unless_present = "filenames")]
-    pub name: Option<String>,
-    /// File or folder with manifests, or `-` for standard input; may be given several times
-    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-")]
-    pub filenames: Vec<PathBuf>,
-    /// Let the controller ask, from inside the cluster and with its credentials
-    #[arg(long)]
-    pub in_cluster: bool,
+    /// What is asked about, and by whom
+    #[command(flatten)]
+    pub asked: AskedArgs,
     /// Take this value for a trigger (by name or position) instead of asking; may be given several times
     #[arg(long = "set", value_name = "TRIGGER=VALUE", value_parser = parse_given)]
     pub set: Vec<(String, f64)>,
@@ -94,46 +80,24 @@ fn parse_given(text: &str) -> Result<(String, f64), String> {
     Ok((trigger.to_owned(), value.to_f64()))
 }
 
-/// Where the answers come from.
-enum Way {
-    /// From this machine.
-    Here { pool: Pool, sources: Box<Sources> },
-    /// From the controller.
-    Remote(Box<Remote>),
-}
-
 /// Runs the verb.
 pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
-    let bundle = Bundle::of(&manifest::read(&args.filenames)?)?;
-    // Files need no cluster, as long as everything is in them.
-    let cluster = match cx.cluster().await {
-        Ok(cluster) => Ok(cluster),
-        Err(failure) if args.filenames.is_empty() || args.in_cluster => return Err(failure),
-        Err(failure) => Err(failure),
-    };
-    let namespace = cluster.as_ref().map_or_else(
-        |_| cx.kube.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-        |cluster| cluster.namespace.clone(),
-    );
-    let bundle = bundle.in_namespace(&namespace);
-    let names = names(args, &bundle)?;
+    let bundle = Bundle::of(&manifest::read(&args.asked.filenames)?)?;
+    let ground = Ground::of(bundle, &args.asked, cx).await?;
+    let names = names(args, &ground.bundle)?;
+    let namespace = ground.namespace.clone();
     let progress = cx.ui.stderr_is_tty.then(|| Progress::spinner(cx.ui));
     let doing = |what: &str| {
         if let Some(progress) = &progress {
             progress.doing(what);
         }
     };
-    let way = if args.in_cluster {
+    if args.asked.in_cluster {
         doing("connecting to the controller");
-        Way::Remote(Box::new(Remote::connect(cluster?, args, bundle).await?))
-    } else {
-        Way::Here {
-            pool: Pool::new(connect()),
-            sources: Box::new(Sources::new(bundle, cluster, args.debug.keda_namespace.clone())),
-        }
-    };
+    }
+    let mut way = ground.way(args.asked.in_cluster, &args.debug).await?;
     doing("asking the triggers");
-    let mut reports = round(args, &way, &namespace, &names).await?;
+    let mut reports = round(args, &mut way, &namespace, &names).await?;
     drop(progress);
     if !args.watch {
         show(args, cx, &reports, None)?;
@@ -143,108 +107,49 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     loop {
         show(args, cx, &reports, Some(&mut screen))?;
         tokio::time::sleep(PAUSE).await;
-        reports = round(args, &way, &namespace, &names).await?;
-    }
-}
-
-/// Time limits and proxies as the controller has them by default.
-pub(crate) fn connect() -> Connect {
-    let proxy = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| std::env::var(name).ok());
-        found.filter(|value| !value.is_empty())
-    };
-    Connect {
-        proxies: Proxies {
-            http: proxy(["HTTP_PROXY", "http_proxy"]),
-            https: proxy(["HTTPS_PROXY", "https_proxy"]),
-            except: proxy(["NO_PROXY", "no_proxy"]),
-        },
-        endpoints: Some(Arc::new(hint::NoPods)),
-        pods: Some(Arc::new(hint::NoPods)),
-        ..Connect::default()
+        reports = round(args, &mut way, &namespace, &names).await?;
     }
 }
 
 /// The objects to try: the one that is named, else all of the files.
 fn names(args: &Args, bundle: &Bundle) -> Result<Vec<String>, Failure> {
-    if args.filenames.is_empty() {
-        return Ok(args.name.clone().into_iter().collect());
+    if args.asked.filenames.is_empty() {
+        return Ok(args.asked.name.clone().into_iter().collect());
     }
     let mut names: Vec<String> = bundle.objects().map(ResourceExt::name_any).collect();
-    if let Some(wanted) = &args.name {
+    if let Some(wanted) = &args.asked.name {
         names.retain(|name| name == wanted);
     }
     if names.is_empty() {
-        let what = args.name.as_ref().map_or("no ScaledObject".to_owned(), |name| {
-            format!("no ScaledObject `{name}`")
-        });
+        let what = args
+            .asked
+            .name
+            .as_ref()
+            .map_or("no ScaledObject".to_owned(), |name| {
+                format!("no ScaledObject `{name}`")
+            });
         return Err(Failure::new(exit::USAGE, format!("there is {what} in the files")));
     }
     Ok(names)
 }
 
 /// Asks about every object once.
-async fn round(args: &Args, way: &Way, namespace: &str, names: &[String]) -> Result<Vec<DryRun>, Failure> {
+async fn round(
+    args: &Args,
+    way: &mut Way,
+    namespace: &str,
+    names: &[String],
+) -> Result<Vec<DryRun>, Failure> {
+    let question = Question {
+        given: &args.set,
+        replicas: args.replicas,
+    };
+    way.begin_round();
     let mut reports = Vec::new();
     for name in names {
-        reports.push(match way {
-            Way::Here { pool, sources } => here(args, pool, sources, namespace, name).await?,
-            Way::Remote(remote) => remote.ask(args, namespace, name).await?,
-        });
+        reports.push(way.ask(&question, namespace, name).await?);
     }
     Ok(reports)
-}
-
-async fn here(
-    args: &Args,
-    pool: &Pool,
-    sources: &Sources,
-    namespace: &str,
-    name: &str,
-) -> Result<DryRun, Failure> {
-    let object = sources.object(namespace, name).await?;
-    let given = given(args, &object)?;
-    let seen = sources.world(&object, args.replicas).await;
-    let resolver = Resolver {
-        object: &object,
-        pod: seen.pod.as_ref(),
-        authentications: sources,
-        secrets: sources,
-    };
-    let now = Timestamp::now();
-    let asked = scalers::dry_run::ask(pool, &resolver, &given, now).await;
-    let mut report = predict(&object, &seen.world, &asked, now);
-    report.notes.splice(0..0, seen.notes);
-    hint::add(&mut report).await;
-    Ok(report)
-}
-
-/// The values that stand for those of triggers, by position.
-fn given(args: &Args, object: &ScaledObject) -> Result<BTreeMap<usize, f64>, Failure> {
-    let find = |(trigger, value): &(String, f64)| {
-        find_trigger(&object.spec.triggers, trigger)
-            .map(|index| (index, *value))
-            .ok_or_else(|| unknown_trigger(object, trigger))
-    };
-    args.set.iter().map(find).collect()
-}
-
-fn unknown_trigger(object: &ScaledObject, text: &str) -> Failure {
-    let triggers: Vec<String> = object
-        .spec
-        .triggers
-        .iter()
-        .enumerate()
-        .map(|(index, trigger)| match &trigger.name {
-            Some(name) => format!("{index} (`{name}`)"),
-            None => format!("{index} ({})", trigger.type_),
-        })
-        .collect();
-    Failure::new(
-        exit::USAGE,
-        format!("scaledobject {} has no trigger `{text}`", object.name_any()),
-    )
-    .help(format!("its triggers are {}", triggers.join(", ")))
 }
 
 /// Prints a round, over the one before where there is a screen.
@@ -288,9 +193,6 @@ fn code(reports: &[DryRun]) -> u8 {
 pub(crate) fn schema() -> String {
     output::schema::<DryRun>("kubectl keda dry-run -o json")
 }
-
-/// The cluster that answers for the files, or why there is none.
-type MaybeCluster = Result<Cluster, Failure>;
 
 #[cfg(test)]
 mod tests {

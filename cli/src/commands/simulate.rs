@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long)]
     pub every_step: bool,
     /// What a replica costs an hour
-    #[arg(long, value_name = "PRICE", value_parser = options::amount)]
+    #[arg(long, value_name = "PRICE", value_parser = options::amount, allow_negative_numbers = true)]
     pub replica_hour_price: Option<f64>,
     /// Where the values are from
     #[command(flatten)]

@@ -92,8 +92,28 @@ fn raise(diagnostic: &mut Diagnostic) {
     }
 }
 
+/// Says every mistake with its place; with one, `what` came of it.
+pub(crate) async fn check_sound(
+    sources: &[manifest::Source],
+    namespace: &str,
+    what: &str,
+    cx: &Context,
+) -> Result<(), Failure> {
+    let checked = check::all(sources, namespace).await;
+    let mistakes = checked
+        .findings
+        .iter()
+        .filter(|found| found.diagnostic.is_error());
+    let count = mistakes.map(|found| show(cx, found, sources)).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let message = format!("the manifest has mistakes, so {what}");
+    Err(Failure::new(exit::DIAGNOSTICS, message))
+}
+
 /// Says what was found, with its place.
-pub(crate) fn show(cx: &Context, found: &Finding, sources: &[manifest::Source]) {
+fn show(cx: &Context, found: &Finding, sources: &[manifest::Source]) {
     let colour = cx.ui.colour && cx.ui.stderr_is_tty;
     let at = excerpt(found, sources);
     cx.ui.say(&diagnostic::render(

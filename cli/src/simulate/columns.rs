@@ -2,6 +2,10 @@
 
 use crate::exit::{self, Failure};
 use crate::simulate::feed::Schedule;
+use crate::simulate::series;
+
+/// Columns that a message lists.
+const LISTED: usize = 20;
 
 /// The column of arrivals in a closed loop.
 pub(crate) const ARRIVALS: &str = "arrivals";
@@ -119,7 +123,10 @@ pub(crate) fn unknown_trigger(metrics: &[Metric], text: &str) -> Failure {
 
 /// A column that no trigger takes is easily a slip in its name.
 pub(crate) fn unknown_column(series: &str, column: &str, metrics: &[Metric]) -> Failure {
-    let message = format!("column `{column}` of {series} belongs to no trigger");
+    let message = format!(
+        "column `{}` of {series} belongs to no trigger",
+        series::shown(column)
+    );
     Failure::new(exit::DIAGNOSTICS, message)
         .help(format!("the object has {}", described(metrics)))
         .help("`--column TRIGGER=COLUMN` says which column is for which trigger, and leaves the others out")
@@ -129,12 +136,17 @@ pub(crate) fn unknown_column(series: &str, column: &str, metrics: &[Metric]) -> 
 pub(crate) fn missing_column(series: &str, columns: &[String], metric: &Metric) -> Failure {
     let message = format!("{series} has no column for {}", metric.described());
     let wanted = metric.trigger_name.clone().unwrap_or_else(|| metric.name.clone());
-    Failure::new(exit::DIAGNOSTICS, message)
+    let failure = Failure::new(exit::DIAGNOSTICS, message)
         .help(format!("its columns are {}", quoted(columns)))
         .help(format!(
             "call one of them `{wanted}`, or say which with `--column {}=COLUMN`",
             metric.trigger
-        ))
+        ));
+    if metric.resource {
+        failure.help("`kubectl keda record so/NAME` writes down what the HPA of the object measures")
+    } else {
+        failure
+    }
 }
 
 fn described(metrics: &[Metric]) -> String {
@@ -142,8 +154,16 @@ fn described(metrics: &[Metric]) -> String {
     texts.join(", ")
 }
 
-fn quoted(columns: &[String]) -> String {
-    let texts: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+/// The names of the columns, of which a file may have many, and long ones.
+pub(crate) fn quoted(columns: &[String]) -> String {
+    let shown = columns
+        .iter()
+        .take(LISTED)
+        .map(|column| format!("`{}`", series::shown(column)));
+    let mut texts: Vec<String> = shown.collect();
+    if columns.len() > LISTED {
+        texts.push(format!("{} more", columns.len() - LISTED));
+    }
     texts.join(", ")
 }
 

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use scalers::{Built, Pool};
 
-use crate::commands::dry_run::connect;
+use crate::commands::dry_run::way::connect;
 use crate::exit::Failure;
 use crate::simulate::series::{Row, Series};
 

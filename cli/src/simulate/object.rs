@@ -38,21 +38,10 @@ pub(crate) fn read(paths: &[PathBuf], name: Option<&str>, cx: &Context) -> Resul
     let sources = manifest::read(paths)?;
     let namespace = cx.kube.namespace.as_deref().unwrap_or("default");
     // Nothing in there waits: Ctrl-C ends the process, as it should in a long run.
-    let checked = futures::executor::block_on(check::all(&sources, namespace));
-    let mistakes: Vec<_> = checked
-        .findings
-        .iter()
-        .filter(|found| found.diagnostic.is_error())
-        .collect();
-    if !mistakes.is_empty() {
-        for found in &mistakes {
-            validate::show(cx, found, &sources);
-        }
-        let message = "the manifest has mistakes, so nothing was simulated";
-        return Err(Failure::new(exit::DIAGNOSTICS, message));
-    }
+    let sound = validate::check_sound(&sources, namespace, "nothing was simulated", cx);
+    futures::executor::block_on(sound)?;
     let bundle = Bundle::of(&sources)?.in_namespace(namespace);
-    let object = choose(&bundle, name)?.clone();
+    let object = bundle.one(name)?.clone();
     let (triggers, metrics) = triggers(&object)?;
     let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     Ok(Subject {
@@ -62,31 +51,6 @@ pub(crate) fn read(paths: &[PathBuf], name: Option<&str>, cx: &Context) -> Resul
         triggers,
         metrics,
     })
-}
-
-fn choose<'a>(bundle: &'a Bundle, name: Option<&str>) -> Result<&'a ScaledObject, Failure> {
-    let all: Vec<&ScaledObject> = bundle.objects().collect();
-    let names: Vec<String> = all
-        .iter()
-        .map(|object| format!("so/{}", object.name_any()))
-        .collect();
-    let found: Vec<&ScaledObject> = all
-        .into_iter()
-        .filter(|object| name.is_none_or(|name| object.name_any() == name))
-        .collect();
-    match (found.as_slice(), name) {
-        ([object], _) => Ok(object),
-        (_, _) if names.is_empty() => Err(Failure::new(exit::USAGE, "there is no ScaledObject in the files")),
-        ([], Some(name)) => Err(Failure::new(
-            exit::USAGE,
-            format!("there is no ScaledObject `{name}` in the files"),
-        )
-        .help(format!("there are {}", names.join(", ")))),
-        _ => Err(
-            Failure::new(exit::USAGE, "there are several ScaledObjects in the files")
-                .help(format!("name one of {}", names.join(", "))),
-        ),
-    }
 }
 
 fn triggers(object: &ScaledObject) -> Result<(Vec<SimulatedTrigger>, Vec<Metric>), Failure> {

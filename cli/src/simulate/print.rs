@@ -95,7 +95,7 @@ pub(crate) fn text(rows: &[Vec<String>]) -> String {
 }
 
 /// Seconds as days, hours, minutes and seconds.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as i64;
     let units = [
         (whole / 86_400, "d"),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use scalers::{Built, Connect, Pool, ScalerError, Span, TriggerInput};
 
-use crate::commands::dry_run::connect;
+use crate::commands::dry_run::way::connect;
 use crate::exit::{self, Failure};
-use crate::simulate::series::{Row, Series};
+use crate::simulate::series::{HIGHEST, Row, Series};
 
 /// The most moments that a server answers to one request.
 const MOST_A_REQUEST: usize = 11_000;
@@ -194,6 +194,11 @@ async fn fill(
             if value < 0.0 {
                 return Err(ScalerError::Value(format!(
                     "the value {value} at {at} is below 0"
+                )));
+            }
+            if value > HIGHEST {
+                return Err(ScalerError::Value(format!(
+                    "the value {value} at {at} is more than a metric can be"
                 )));
             }
             row.values[position] = Some(value);

@@ -11,15 +11,18 @@ mod csv;
 mod json_lines;
 mod lines;
 mod open_metrics;
+pub(crate) mod write;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+pub(crate) use cell::{HIGHEST, shown};
+
 use crate::exit::{self, Failure};
 
 /// Time of a series that is longer is taken for a mistake in its unit, in milliseconds.
-const LONGEST: i64 = 3660 * 86_400_000;
+pub(crate) const LONGEST: i64 = 3660 * 86_400_000;
 
 /// The values of all columns from a moment on.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +56,7 @@ impl Series {
         }
         for (position, column) in columns.iter().enumerate() {
             if columns[..position].contains(column) {
-                let message = format!("{name} has two columns `{column}`");
+                let message = format!("{name} has two columns `{}`", cell::shown(column));
                 return Err(Failure::new(exit::DIAGNOSTICS, message).help("a column belongs to one trigger"));
             }
         }
@@ -105,7 +108,7 @@ pub enum Format {
 
 impl Format {
     /// The format that a name promises.
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         match path.extension().and_then(|end| end.to_str()) {
             Some("jsonl" | "ndjson" | "json") => Self::Jsonl,
             Some("openmetrics" | "om" | "prom") => Self::Openmetrics,
@@ -156,7 +159,9 @@ fn file(path: &Path) -> Result<File, Failure> {
 /// A mistake in a series, with its place. Columns count from 1.
 fn wrong(name: &str, line: u64, column: Option<(usize, &str)>, message: &str) -> Failure {
     let place = match column {
-        Some((number, column)) => format!("{name}, line {line}, column {number} (`{column}`)"),
+        Some((number, column)) => {
+            format!("{name}, line {line}, column {number} (`{}`)", cell::shown(column))
+        }
         None => format!("{name}, line {line}"),
     };
     Failure::new(exit::DIAGNOSTICS, format!("{place}: {message}"))

@@ -363,15 +363,20 @@ fn check_columns(columns: &[Column], want: &Desired, settings: &Settings, found:
         );
         mistake(found, "inputs", message);
     }
-    let most = want
-        .max
-        .max(settings.replicas)
-        .max(want.pause.replicas().unwrap_or(0));
-    if needs_pods(columns) && most > MOST_PODS {
+    if !needs_pods(columns) {
+        return;
+    }
+    let too_many = |replicas: i32| {
+        let limit = "where the HPA looks at each pod (cpu, memory, `metricType: Value`)";
+        (replicas > MOST_PODS).then(|| {
+            format!("{replicas} replicas are more than {MOST_PODS}, the most that can be simulated {limit}")
+        })
+    };
+    if let Some(message) = too_many(settings.replicas) {
+        mistake(found, "replicas", message);
+    }
+    if let Some(message) = too_many(want.max.max(want.pause.replicas().unwrap_or(0))) {
         let path = FieldPath::root().field("spec").field("maxReplicaCount");
-        let message = format!(
-            "{most} replicas are more than {MOST_PODS}, the most that can be simulated where the HPA looks at each pod (cpu, memory, `metricType: Value`)"
-        );
         found.push(Diagnostic::error("simulate-pods", path, message));
     }
 }

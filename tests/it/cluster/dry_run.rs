@@ -95,6 +95,7 @@ pub(crate) async fn reading_suffices() -> Result<()> {
             {"apiGroups": ["keda.sh"], "resources": ["*"], "verbs": ["get", "list"]},
             {"apiGroups": ["apps"], "resources": ["deployments", "deployments/scale"], "verbs": ["get", "list"]},
             {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list"]},
+            {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get", "list"]},
         ]);
         bind(&bed, "dry-run-reader", &rules, &user("reader")).await?;
         let kubeconfig = bed.dir().join("reader.kubeconfig");
@@ -107,6 +108,8 @@ pub(crate) async fn reading_suffices() -> Result<()> {
         ensure!(told["hpa"]["spec"]["maxReplicas"] == 5, "{told:#}");
         ensure!(!ran.stdout.contains("sesame"), "a credential is printed: {}", ran.stdout);
         ensure!(source.reads("queue") == 1, "{} reads", source.reads("queue"));
+
+        super::record::with_the_right_to_read(&bed, ns, &source, &kubeconfig).await?;
 
         // What this very user may not read is named, and nothing else is done about it.
         let narrow = json!([{"apiGroups": ["keda.sh"], "resources": ["scaledobjects"], "verbs": ["get"]}]);
@@ -179,11 +182,19 @@ pub(crate) async fn as_the_adapter_serves() -> Result<()> {
     .await
 }
 
-/// How a service account reaches the controller of the shared bed: the CA comes from the file, as it may not look it up.
+/// A dry run by the controller of the shared bed.
 pub(super) fn in_cluster(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
+    let verb = ["dry-run", "-o", "json"].map(str::to_owned);
+    let mut args = by_the_controller(keda, ns, more);
+    args.splice(0..0, verb);
+    args
+}
+
+/// How a service account reaches the controller of the shared bed: the CA comes from the file, as it may not look it up.
+pub(super) fn by_the_controller(keda: &Keda, ns: &Namespace, more: &[&str]) -> Vec<String> {
     let ca = keda.certs().join("ca.crt").display().to_string();
     let address = format!("127.0.0.1:{}", keda.ports().controller_debug);
-    let fixed = ["dry-run", "--in-cluster", "-o", "json", "-n", ns.name()];
+    let fixed = ["--in-cluster", "-n", ns.name()];
     let found = [
         "--debug-address",
         &address,

@@ -86,6 +86,31 @@ impl Bundle {
         self.objects.iter()
     }
 
+    /// The ScaledObject of a name, else the only one.
+    pub(crate) fn one(&self, name: Option<&str>) -> Result<&ScaledObject, Failure> {
+        let names = self.objects().map(|object| format!("so/{}", object.name_any()));
+        let names: Vec<String> = names.collect();
+        let found = self
+            .objects()
+            .filter(|object| name.is_none_or(|name| object.name_any() == name));
+        let found: Vec<&ScaledObject> = found.collect();
+        match (found.as_slice(), name) {
+            ([object], _) => Ok(object),
+            (_, _) if names.is_empty() => {
+                Err(Failure::new(exit::USAGE, "there is no ScaledObject in the files"))
+            }
+            ([], Some(name)) => Err(Failure::new(
+                exit::USAGE,
+                format!("there is no ScaledObject `{name}` in the files"),
+            )
+            .help(format!("there are {}", names.join(", ")))),
+            _ => Err(
+                Failure::new(exit::USAGE, "there are several ScaledObjects in the files")
+                    .help(format!("name one of {}", names.join(", "))),
+            ),
+        }
+    }
+
     /// The TriggerAuthentication of a name.
     pub(super) fn authentication(&self, namespace: &str, name: &str) -> Option<&TriggerAuthentication> {
         let mut all = self.authentications.iter();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use engine::dry_run::{Actor, AskedBy, DryRun, MetricReport, TriggerReport};
 
-use crate::ui::cut;
+use crate::ui::{cut, printable};
 
 /// Lines of an answer that are printed; `-o json` has more of it.
 const LINES: usize = 6;
@@ -192,13 +192,6 @@ fn excerpt(raw: &str) -> String {
         ));
     }
     lines.join("\n")
-}
-
-/// What a source sends must not steer the terminal.
-fn printable(line: &str) -> String {
-    line.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

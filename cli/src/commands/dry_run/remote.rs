@@ -7,56 +7,85 @@ use rpc::debug::{DryRunRequest, GivenValue};
 use serde::Serialize;
 use tonic::Code;
 
-use super::Args;
 use super::bundle::Bundle;
+use super::way::Question;
 use crate::debug::{self, Caller, DebugArgs, TokenKind};
 use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 
 /// The controller, and what goes along with the question.
-pub(super) struct Remote {
-    caller: Caller,
+pub(crate) struct Remote {
+    cluster: Cluster,
+    args: DebugArgs,
     bundle: Bundle,
+    /// The connection; none while a question is under way, so that one that is given up leaves none behind.
+    caller: Option<Caller>,
+    /// The connection has answered before: when it fails, it may have grown old.
+    answered: bool,
 }
 
 impl Remote {
     /// Connects to the controller.
-    pub(super) async fn connect(cluster: Cluster, args: &Args, bundle: Bundle) -> Result<Self, Failure> {
-        let brings = bundle.objects().next().is_some();
-        let caller = debug::controller(&cluster, &token(&cluster, &args.debug, brings).await).await?;
-        Ok(Self { caller, bundle })
+    pub(super) async fn connect(cluster: Cluster, args: DebugArgs, bundle: Bundle) -> Result<Self, Failure> {
+        let mut remote = Self {
+            cluster,
+            args,
+            bundle,
+            caller: None,
+            answered: false,
+        };
+        remote.caller = Some(remote.caller().await?);
+        Ok(remote)
     }
 
-    /// Asks about one object.
-    pub(super) async fn ask(&self, args: &Args, namespace: &str, name: &str) -> Result<DryRun, Failure> {
-        let filed = self.bundle.objects().find(|object| object.name_any() == name);
-        let mut wanted = DryRunRequest {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            replicas: args.replicas,
-            given: args
-                .set
-                .iter()
-                .map(|(trigger, value)| GivenValue {
-                    trigger: trigger.clone(),
-                    value: *value,
-                })
-                .collect(),
-            ..DryRunRequest::default()
-        };
-        if let Some(object) = filed {
-            wanted.namespace = object.namespace().unwrap_or_default();
-            wanted.object = json(object)?;
-            wanted.authentications = self.authentications(object)?;
+    async fn caller(&self) -> Result<Caller, Failure> {
+        let brings = self.bundle.objects().next().is_some();
+        debug::controller(&self.cluster, &token(&self.cluster, &self.args, brings).await).await
+    }
+
+    /// Asks about one object. A token lives for minutes and a controller may move: what answered before and does not now is
+    /// asked over a new connection.
+    pub(super) async fn ask(
+        &mut self,
+        question: &Question<'_>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<DryRun, Failure> {
+        let old = |failure: &Failure| matches!(failure.code, exit::UNREACHABLE | exit::NOT_PERMITTED);
+        if let Some(caller) = self.caller.take() {
+            let answer = self.put(&caller, question, namespace, name).await;
+            match answer {
+                Err(failure) if self.answered && old(&failure) => {}
+                answer => {
+                    self.answered |= answer.is_ok();
+                    self.caller = Some(caller);
+                    return answer;
+                }
+            }
         }
+        let caller = self.caller().await?;
+        let answer = self.put(&caller, question, namespace, name).await;
+        self.answered |= answer.is_ok();
+        self.caller = Some(caller);
+        answer
+    }
+
+    async fn put(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<DryRun, Failure> {
+        let wanted = self.request(question, namespace, name)?;
         let doing = format!("dry-run scaledobject {}/{name}", wanted.namespace);
-        let answer = self.caller.debug().dry_run(self.caller.call(wanted)).await;
+        let answer = caller.debug().dry_run(caller.call(wanted)).await;
         let reply = answer
             .map_err(|status| match status.code() {
                 Code::InvalidArgument | Code::FailedPrecondition | Code::ResourceExhausted => {
                     Failure::new(exit::CHECK_FAILED, status.message())
                 }
-                _ => self.caller.failed(&doing, &status),
+                _ => caller.failed(&doing, &status),
             })?
             .into_inner();
         let mut report: DryRun = serde_json::from_slice(&reply.report).map_err(|e| {
@@ -74,6 +103,31 @@ impl Remote {
             );
         }
         Ok(report)
+    }
+
+    fn request(
+        &self,
+        question: &Question<'_>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<DryRunRequest, Failure> {
+        let given = question.given.iter().map(|(trigger, value)| GivenValue {
+            trigger: trigger.clone(),
+            value: *value,
+        });
+        let mut wanted = DryRunRequest {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            replicas: question.replicas,
+            given: given.collect(),
+            ..DryRunRequest::default()
+        };
+        if let Some(object) = self.bundle.objects().find(|object| object.name_any() == name) {
+            wanted.namespace = object.namespace().unwrap_or_default();
+            wanted.object = json(object)?;
+            wanted.authentications = self.authentications(object)?;
+        }
+        Ok(wanted)
     }
 
     /// The authentications of the files that the object refers to.

@@ -16,20 +16,21 @@ use kube::{Api, Client, ResourceExt as _};
 use scalers::{AuthenticationSource, Entries, LookupError, Secret, SecretSource};
 use serde_json::Value;
 
-use super::MaybeCluster;
 use super::bundle::Bundle;
+use super::way::MaybeCluster;
 use crate::exit::{self, Failure};
+use crate::kubeconfig::Cluster;
 use crate::observe::{self, Scope, api};
 
 /// Where KEDA's own objects are unless told otherwise.
 const USUAL_NAMESPACE: &str = "keda";
 
 /// Files before the cluster.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     bundle: Bundle,
     cluster: MaybeCluster,
     keda_namespace: String,
-    /// The cluster did not answer; it is not asked again.
+    /// The cluster did not answer; it is not asked again in this round.
     silent: AtomicBool,
 }
 
@@ -55,6 +56,11 @@ impl Sources {
         }
     }
 
+    /// Asks a cluster again that did not answer.
+    pub(super) fn begin_round(&mut self) {
+        *self.silent.get_mut() = false;
+    }
+
     /// The client, if there is a cluster that answers.
     fn client(&self) -> Option<&Client> {
         let cluster = self.cluster.as_ref().ok()?;
@@ -75,7 +81,9 @@ impl Sources {
     pub(super) async fn object(&self, namespace: &str, name: &str) -> Result<ScaledObject, Failure> {
         let filed = self.bundle.objects().find(|object| object.name_any() == name);
         let Some(filed) = filed else {
-            return self.stored(namespace, name).await;
+            let cluster = self.cluster.as_ref();
+            let cluster = cluster.map_err(|failure| Failure::new(failure.code, exit::chain(failure)))?;
+            return stored(cluster, namespace, name).await;
         };
         let mut object = filed.clone();
         let namespace = object.namespace().unwrap_or_default();
@@ -88,26 +96,6 @@ impl Sources {
             }
         }
         Ok(object)
-    }
-
-    async fn stored(&self, namespace: &str, name: &str) -> Result<ScaledObject, Failure> {
-        let cluster = self
-            .cluster
-            .as_ref()
-            .map_err(|failure| Failure::new(failure.code, exit::chain(failure)))?;
-        let scope = Scope {
-            namespace: Some(namespace.to_owned()),
-            name: Some(name.to_owned()),
-            selector: None,
-        };
-        let doing = format!("get {}", scope.words());
-        let api = observe::scaled_object_api(cluster, &scope);
-        let object: DynamicObject = api.get(name).await.map_err(|e| cluster.failed(&doing, e))?;
-        let unreadable = |e: serde_json::Error| {
-            Failure::new(exit::DIAGNOSTICS, format!("{} cannot be read", scope.words())).because(e)
-        };
-        let value = serde_json::to_value(&object).map_err(unreadable)?;
-        serde_json::from_value(value).map_err(unreadable)
     }
 
     /// Looks at the scale target.
@@ -180,6 +168,23 @@ impl Sources {
             }),
         }
     }
+}
+
+/// The object of the cluster.
+pub(crate) async fn stored(cluster: &Cluster, namespace: &str, name: &str) -> Result<ScaledObject, Failure> {
+    let scope = Scope {
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        selector: None,
+    };
+    let doing = format!("get {}", scope.words());
+    let api = observe::scaled_object_api(cluster, &scope);
+    let object: DynamicObject = api.get(name).await.map_err(|e| cluster.failed(&doing, e))?;
+    let unreadable = |e: serde_json::Error| {
+        Failure::new(exit::DIAGNOSTICS, format!("{} cannot be read", scope.words())).because(e)
+    };
+    let value = serde_json::to_value(&object).map_err(unreadable)?;
+    serde_json::from_value(value).map_err(unreadable)
 }
 
 /// The pod template and the ready replicas of a workload.

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Args;
 use super::given::{Given, credentials};
-use crate::commands::dry_run::{connect, hint};
+use crate::commands::dry_run::hint;
+use crate::commands::dry_run::way::connect;
 use crate::commands::scalers as catalog;
 use crate::context::Context;
 use crate::exit::{self, Failure};

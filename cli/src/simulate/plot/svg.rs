@@ -87,7 +87,13 @@ fn panel_into<'a>(
         } else {
             COLOURS[position.min(1)]
         };
-        line_into(&mut chart, name, line, colour, picture.to)?;
+        // The second is broad and pale, so that the first shows through where they are the same.
+        let style = if position == 0 {
+            colour.stroke_width(2)
+        } else {
+            colour.mix(0.55).stroke_width(5)
+        };
+        line_into(&mut chart, name, line, style, picture.to)?;
     }
     if panel.lines.len() > 1 {
         chart
@@ -106,10 +112,9 @@ fn line_into<'a>(
     chart: &mut Chart<'_, 'a>,
     name: &str,
     line: &Line,
-    colour: RGBColor,
+    style: ShapeStyle,
     end: i64,
 ) -> Drawn<'a> {
-    let style = colour.stroke_width(2);
     let mut runs = staircases(line, end).into_iter();
     let first = runs.next().unwrap_or_default();
     chart

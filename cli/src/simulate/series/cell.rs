@@ -2,8 +2,20 @@
 
 use jiff::Timestamp;
 
+use crate::ui::{cut, printable};
+
 /// The end of the year 9999 in seconds since 1970: times after it are in another unit.
 const LATEST: f64 = 253_402_300_799.0;
+
+/// The highest value of a metric: the API counts thousandths in 64 bits.
+pub(crate) const HIGHEST: f64 = (i64::MAX / 1000) as f64;
+/// Characters of a text that are shown in a message.
+const SHOWN: usize = 60;
+
+/// A text of a file as a message may show it.
+pub(crate) fn shown(text: &str) -> String {
+    cut(&printable(&cut(text, SHOWN + 1)), SHOWN)
+}
 
 /// Milliseconds of a time: seconds, or RFC 3339.
 pub(super) fn time(text: &str) -> Result<i64, String> {
@@ -14,15 +26,17 @@ pub(super) fn time(text: &str) -> Result<i64, String> {
     let parsed: Result<Timestamp, _> = text.parse();
     match parsed {
         Ok(at) if at.as_millisecond() >= 0 => Ok(at.as_millisecond()),
-        Ok(_) => Err(format!("`{text}` is before 1970")),
+        Ok(_) => Err(format!("`{}` is before 1970", shown(text))),
         Err(_) => Err(format!(
-            "a time must be seconds or RFC 3339, as in `2026-03-02T08:00:00Z`, not `{text}`"
+            "a time must be seconds or RFC 3339, as in `2026-03-02T08:00:00Z`, not `{}`",
+            shown(text)
         )),
     }
 }
 
 /// Milliseconds of a number of seconds, which was written as `text`.
 pub(super) fn number_of_seconds(seconds: f64, text: &str) -> Result<i64, String> {
+    let text = shown(text);
     if !seconds.is_finite() {
         return Err(format!("`{text}` is no time"));
     }
@@ -45,14 +59,18 @@ pub(super) fn value(text: &str) -> Result<Option<f64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let number: f64 = text
-        .parse()
-        .map_err(|_| format!("a value must be a number, or empty where the source fails, not `{text}`"))?;
+    let number: f64 = text.parse().map_err(|_| {
+        format!(
+            "a value must be a number, or empty where the source fails, not `{}`",
+            shown(text)
+        )
+    })?;
     checked(number, text).map(Some)
 }
 
 /// A value that a metric can have, which was written as `text`.
 pub(super) fn checked(number: f64, text: &str) -> Result<f64, String> {
+    let text = shown(text);
     if !number.is_finite() {
         return Err(format!(
             "`{text}` is no value; a source that fails has none at all"
@@ -60,6 +78,11 @@ pub(super) fn checked(number: f64, text: &str) -> Result<f64, String> {
     }
     if number < 0.0 {
         return Err(format!("`{text}` is below 0, which no length and no rate is"));
+    }
+    if number > HIGHEST {
+        return Err(format!(
+            "`{text}` is more than 9.2e15, the most that a metric can be"
+        ));
     }
     Ok(number)
 }

@@ -15,12 +15,16 @@ pub(super) fn open(name: &str, input: Box<dyn Read>) -> Result<Series, Failure> 
     let Some((number, header)) = lines.next_line()? else {
         return Err(Failure::new(exit::DIAGNOSTICS, format!("{name} is empty")).help(HEADER));
     };
-    let header = header.trim_start_matches('\u{feff}').to_owned();
+    let header = header.to_owned();
     let fail = |message: &str| wrong(name, number, None, message).help(HEADER);
-    let mut names = cells(&header).into_iter().map(Cow::into_owned);
+    let names = cells(&header).map_err(&fail)?;
+    let mut names = names.into_iter().map(Cow::into_owned);
     let first = names.next().unwrap_or_default();
     if first != "t" {
-        return Err(fail(&format!("the first column must be `t`, not `{first}`")));
+        return Err(fail(&format!(
+            "the first column must be `t`, not `{}`",
+            cell::shown(&first)
+        )));
     }
     let columns: Vec<String> = names.collect();
     if let Some(position) = columns.iter().position(String::is_empty) {
@@ -34,26 +38,56 @@ pub(super) fn open(name: &str, input: Box<dyn Read>) -> Result<Series, Failure> 
 }
 
 /// The cells of a row, without blanks around them. In quotes a comma is part of a cell, and two quotes are one.
-fn cells(line: &str) -> Vec<Cow<'_, str>> {
+fn cells(line: &str) -> Result<Vec<Cow<'_, str>>, &'static str> {
     if !line.contains('"') {
-        return line.split(',').map(|cell| Cow::Borrowed(cell.trim())).collect();
+        return Ok(line.split(',').map(|cell| Cow::Borrowed(cell.trim())).collect());
     }
     let mut cells = Vec::new();
-    let (mut cell, mut quoted) = (String::new(), false);
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                letters.next();
-                cell.push('"');
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (cell, after) = if let Some(quoted) = text.trim_start().strip_prefix('"') {
+            unquoted(quoted)?
+        } else {
+            let (cell, after) = until_comma(text);
+            if cell.contains('"') {
+                return Err("a quote stands inside a cell: the whole cell must be in quotes, or none of it");
             }
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(Cow::Owned(std::mem::take(&mut cell).trim().to_owned())),
-            _ => cell.push(letter),
-        }
+            (Cow::Borrowed(cell.trim()), after)
+        };
+        cells.push(cell);
+        rest = after;
     }
-    cells.push(Cow::Owned(cell.trim().to_owned()));
-    cells
+    Ok(cells)
+}
+
+/// What stands before a comma, and what comes after it, if there is one.
+fn until_comma(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(',') {
+        Some((cell, after)) => (cell, Some(after)),
+        None => (text, None),
+    }
+}
+
+/// A cell whose first quote was taken off, and what comes after it.
+fn unquoted(text: &str) -> Result<(Cow<'_, str>, Option<&str>), &'static str> {
+    let mut cell = String::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = rest
+            .split_once('"')
+            .ok_or("a quote is not closed: a row is a line, and a quote inside quotes is doubled")?;
+        cell.push_str(part);
+        if let Some(more) = after.strip_prefix('"') {
+            cell.push('"');
+            rest = more;
+            continue;
+        }
+        let (blank, after) = until_comma(after);
+        if !blank.trim().is_empty() {
+            return Err("text comes after a closed quote: the whole cell must be in quotes");
+        }
+        return Ok((Cow::Owned(cell.trim().to_owned()), after));
+    }
 }
 
 struct Rows {
@@ -67,7 +101,7 @@ impl Rows {
         let Some((line, text)) = self.lines.next_line()? else {
             return Ok(None);
         };
-        let cells = cells(text);
+        let cells = cells(text).map_err(|message| wrong(&name, line, None, message))?;
         let due = self.columns.len() + 1;
         if cells.len() != due {
             let message = format!("{} cells where the header has {due}", cells.len());

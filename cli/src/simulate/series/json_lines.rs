@@ -1,12 +1,19 @@
 //! JSON lines: an object a line, as in `{"t": 0, "orders": 12, "mails": null}`. The first one names the columns.
 
+use std::fmt;
 use std::io::Read;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::{Line, Row, Series, cell, wrong};
 use crate::exit::{self, Failure};
+use crate::ui::{cut, printable};
+
+/// Characters of a parser's error that are shown.
+const LONGEST_ERROR: usize = 160;
 
 /// Reads the first line, which names the columns.
 pub(super) fn open(name: &str, input: Box<dyn Read>) -> Result<Series, Failure> {
@@ -36,11 +43,43 @@ impl Iterator for Objects {
             Ok(found) => found?,
             Err(failure) => return Some(Err(failure)),
         };
-        let parsed: Result<Map<String, Value>, _> = serde_json::from_str(text);
-        Some(parsed.map(|object| (line, object)).map_err(|error| {
+        let parsed: Result<Object, _> = serde_json::from_str(text);
+        Some(parsed.map(|object| (line, object.0)).map_err(|error| {
+            // It may repeat what stands there.
+            let error = cut(&printable(&error.to_string()), LONGEST_ERROR);
             let message = format!("it must be a JSON object, as in `{{\"t\": 0, \"orders\": 12}}`: {error}");
             wrong(&name, line, None, &message)
         }))
+    }
+}
+
+/// A line's object. Each key stands in it once: of two values neither is right.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Object, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, value)) = access.next_entry::<String, Value>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("it has two `{}`", cell::shown(&key))));
+            }
+            object.insert(key, value);
+        }
+        Ok(Object(object))
     }
 }
 
@@ -51,12 +90,15 @@ fn row(name: &str, line: u64, object: &Map<String, Value>, columns: &[String]) -
             cell::number_of_seconds(number.as_f64().unwrap_or(f64::NAN), &number.to_string())
         }
         Some(Value::String(text)) => cell::time(text),
-        Some(other) => Err(format!("`t` must be a number or a text, not `{other}`")),
+        Some(other) => Err(format!(
+            "`t` must be a number or a text, not `{}`",
+            cell::shown(&other.to_string())
+        )),
         None => Err("`t` is missing".to_owned()),
     }
     .map_err(fail)?;
     if let Some(extra) = object.keys().find(|key| *key != "t" && !columns.contains(key)) {
-        return Err(fail(format!("`{extra}` is not in the first line")));
+        return Err(fail(format!("`{}` is not in the first line", cell::shown(extra))));
     }
     let value = |column: &String| match object.get(column) {
         Some(Value::Null) => Ok(None),
@@ -64,9 +106,14 @@ fn row(name: &str, line: u64, object: &Map<String, Value>, columns: &[String]) -
             cell::checked(number.as_f64().unwrap_or(f64::NAN), &number.to_string()).map(Some)
         }
         Some(other) => Err(format!(
-            "`{column}` must be a number, or null where the source fails, not `{other}`"
+            "`{}` must be a number, or null where the source fails, not `{}`",
+            cell::shown(column),
+            cell::shown(&other.to_string())
         )),
-        None => Err(format!("`{column}` is missing; null says that the source fails")),
+        None => Err(format!(
+            "`{}` is missing; null says that the source fails",
+            cell::shown(column)
+        )),
     };
     let values = columns.iter().map(|column| value(column).map_err(fail));
     let values = values.collect::<Result<Vec<_>, _>>()?;

@@ -8,6 +8,9 @@ use crate::exit::{self, Failure};
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
+/// What some programs put before a text, to say that it is UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a text line by line.
 pub(super) struct Lines {
     /// What the text is called in messages.
@@ -40,6 +43,9 @@ impl Lines {
                 return Ok(None);
             }
             self.number += 1;
+            if self.number == 1 && self.held.starts_with(MARK) {
+                self.held.drain(..MARK.len());
+            }
             if self.held.len() as u64 >= LONGEST {
                 return Err(wrong(
                     &self.name,
@@ -54,6 +60,11 @@ impl Lines {
         }
         let text = std::str::from_utf8(&self.held)
             .map_err(|_| wrong(&self.name, self.number, None, "it is not UTF-8"))?;
-        Ok(Some((self.number, text.trim())))
+        let text = text.trim();
+        if text.contains('\r') {
+            let message = "a carriage return stands inside it";
+            return Err(wrong(&self.name, self.number, None, message).help("lines must end in LF or CRLF"));
+        }
+        Ok(Some((self.number, text)))
     }
 }

@@ -130,7 +130,7 @@ fn sample(name: &str, line: u64, text: &str) -> Result<Sample, Failure> {
     let at = cell::time(at).map_err(|message| fail(&message))?;
     let number: f64 = value
         .parse()
-        .map_err(|_| fail(&format!("a value must be a number, not `{value}`")))?;
+        .map_err(|_| fail(&format!("a value must be a number, not `{}`", cell::shown(value))))?;
     // The format has no empty cell: what was not measured is `NaN`.
     let value = if number.is_nan() {
         None
@@ -189,7 +189,8 @@ impl Column {
             }
             if let Some(before) = before.filter(|before| sample.at <= before.at) {
                 let (now, then) = (cell::seconds(sample.at), cell::seconds(before.at));
-                let message = format!("`{}` has {now} after {then}: times must go forward", self.name);
+                let name = cell::shown(&self.name);
+                let message = format!("`{name}` has {now} after {then}: times must go forward");
                 return Err(wrong(&self.samples.lines.name, sample.line, None, &message));
             }
             self.next = Some(sample);

@@ -131,6 +131,15 @@ fn mistakes_in_csv_have_their_place() {
             "is more than ten years after the first row",
         ),
         ("t,orders\n1960-01-01T00:00:00Z,1\n", "is before 1970"),
+        ("t,orders\r0,1\r", "line 1: a carriage return stands inside it"),
+        ("t,orders\n0,1e16\n", "`1e16` is more than 9.2e15"),
+        ("t,\"orders\n0,1\n", "line 1: a quote is not closed"),
+        ("t,orders\n0,1\"2\n", "line 2: a quote stands inside a cell"),
+        ("t,orders\n0,\"1\"2\n", "line 2: text comes after a closed quote"),
+        (
+            "t,orders\n0,\"\"\"1\"\n",
+            "line 2, column 2 (`orders`): a value must be a number",
+        ),
     ] {
         refused("a.csv", text, want);
     }
@@ -163,6 +172,10 @@ fn mistakes_in_json_lines_have_their_place() {
         (
             "{\"t\": 1, \"orders\": 1}\n{\"t\": 0, \"orders\": 1}\n",
             "line 2, column 1 (`t`): 0 comes after 1",
+        ),
+        (
+            "{\"t\": 0, \"orders\": 1, \"orders\": 2}\n",
+            "line 1: it must be a JSON object, as in `{\"t\": 0, \"orders\": 12}`: it has two `orders`",
         ),
         (
             "{\"t\": 0, \"orders\": 1}\n{\"t\": 1, \"ord",
@@ -203,6 +216,46 @@ fn what_is_no_file_is_told() {
     for path in [folder.path().to_owned(), folder.path().join("missing.csv")] {
         let failure = open(&path, None).err().expect("cannot be read");
         assert_eq!(failure.code, exit::USAGE, "{failure}");
+    }
+}
+
+#[test]
+fn a_mark_before_the_text_is_no_part_of_it() {
+    check("a.csv", "\u{feff}t,a\n0,1\n", &["a"], &[(0.0, &[Some(1.0)])]);
+    check(
+        "a.jsonl",
+        "\u{feff}{\"t\": 0, \"a\": 1}\n",
+        &["a"],
+        &[(0.0, &[Some(1.0)])],
+    );
+    check("a.prom", "\u{feff}a 1 0\n", &["a"], &[(0.0, &[Some(1.0)])]);
+}
+
+/// What a file says must neither flood a terminal nor steer it.
+#[test]
+fn enormous_cells_are_told_in_short() {
+    let long = "x\u{1b}[2J".repeat(100_000);
+    for (name, text) in [
+        ("a.csv", format!("t,orders\n0,{long}\n")),
+        ("a.csv", format!("t,orders\n{long},1\n")),
+        ("a.csv", format!("{long},orders\n0,1\n")),
+        ("a.csv", format!("t,{long}\n0,many\n")),
+        ("a.csv", format!("t,{long},{long}\n0,1,1\n")),
+        ("a.csv", format!("t,orders\n0,{}\n", "9".repeat(1_000_000))),
+        (
+            "a.jsonl",
+            format!("{{\"t\": 0, \"orders\": \"{}\"}}\n", "x".repeat(1_000_000)),
+        ),
+        (
+            "a.jsonl",
+            format!("{{\"t\": 0, \"{}\": true}}\n", "x".repeat(1_000_000)),
+        ),
+        ("a.prom", format!("orders {long} 0\n")),
+    ] {
+        let failure = read(name, &text).expect_err("has a mistake");
+        let message = failure.to_string();
+        let length = message.chars().count();
+        assert!(length < 400 && !message.contains('\u{1b}'), "{length} characters");
     }
 }
 
