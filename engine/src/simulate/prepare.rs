@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::run::whole_seconds;
 use super::{Closed, MAX_LENGTH, Millis, PreparedHpa, Settings, SimulatedTrigger, Simulation, Source};
 use crate::action::{Action, ScaleTarget};
 use crate::activate::{self, Observed, Reading, TriggerReading};
@@ -75,7 +76,7 @@ impl Simulation {
         let mut object = object.clone();
         object.status = None;
         object.metadata.deletion_timestamp = None;
-        object.metadata.creation_timestamp = Some(Time(settings.start));
+        object.metadata.creation_timestamp = Some(Time(whole_seconds(settings.start)));
         let (want, columns, found) = checked(&object, triggers, &settings)?;
         let gvkr = gvkr(&want);
         let plan = plan(&object, triggers, &gvkr, settings.replicas);

@@ -62,6 +62,15 @@ impl Simulation {
     }
 }
 
+/// How long after its moment a poll decides: the sources have answered, if only just. A cooldown of some intervals is over at the
+/// poll that many intervals after the last active one, and not at the next.
+const ANSWERED: Millis = 1;
+
+/// A time as the API server keeps it.
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
 /// A simulation while it runs.
 struct Run<'s> {
     simulation: &'s Simulation,
@@ -210,11 +219,11 @@ impl<'s> Run<'s> {
             self.keep(index, answer);
         }
         self.tally.polls += 1;
-        let now = self.simulation.time(self.now);
+        let now = self.simulation.time(self.now.saturating_add(ANSWERED));
         self.seen.replicas = Ok(workload.replicas);
         let decision = activate::decide(&simulation.want, &self.seen, now);
         if decision.is_activity() {
-            self.seen.last_active = Some(now);
+            self.seen.last_active = Some(whole_seconds(now));
         }
         let desired = decision.scales_to().unwrap_or(workload.replicas);
         self.scale(desired);

@@ -110,10 +110,11 @@ impl Play {
 fn activation_waits_for_a_poll_and_deactivation_for_the_cooldown() {
     let polled = json!({ "pollingInterval": 10, "cooldownPeriod": 60 });
     let values = [(0, Some(0.0)), (25, Some(5.0)), (41, Some(0.0)), (200, Some(0.0))];
-    play(&polled, 0).check(&values, &["30 keda 0->1", "110 keda 1->0"]);
-    // The cooldown is over once more than its seconds have passed since the last active poll, that of second 40.
+    play(&polled, 0).check(&values, &["30 keda 0->1", "100 keda 1->0"]);
+    // The cooldown counts from the last active poll, that of second 40, and the status keeps its whole seconds: the poll at its end
+    // comes after it.
     let polled = json!({ "pollingInterval": 1, "cooldownPeriod": 60 });
-    play(&polled, 0).check(&values, &["25 keda 0->1", "101 keda 1->0"]);
+    play(&polled, 0).check(&values, &["25 keda 0->1", "100 keda 1->0"]);
 }
 
 #[test]
@@ -128,8 +129,8 @@ fn an_activation_threshold_has_to_be_exceeded() {
 fn an_object_that_was_never_active_waits_for_its_initial_cooldown() {
     let values = [(0, Some(0.0)), (300, Some(0.0))];
     let waits = json!({ "pollingInterval": 1, "initialCooldownPeriod": 120 });
-    play(&waits, 1).check(&values, &["121 keda 1->0"]);
-    play(&json!({ "pollingInterval": 1 }), 1).check(&values, &["1 keda 1->0"]);
+    play(&waits, 1).check(&values, &["120 keda 1->0"]);
+    play(&json!({ "pollingInterval": 1 }), 1).check(&values, &["0 keda 1->0"]);
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn idle_replicas_wake_to_the_minimum() {
     let idle =
         json!({ "pollingInterval": 10, "cooldownPeriod": 60, "idleReplicaCount": 0, "minReplicaCount": 2 });
     let values = [(0, Some(5.0)), (10, Some(0.0)), (200, Some(0.0))];
-    play(&idle, 0).check(&values, &["0 keda 0->2", "70 keda 2->0"]);
+    play(&idle, 0).check(&values, &["0 keda 0->2", "60 keda 2->0"]);
 }
 
 #[test]
@@ -300,22 +301,22 @@ fn flaps_and_cold_starts_are_counted() {
     let mut orders = play(&spec, 0);
     let changes = [
         "100 keda 0->1",
-        "130 keda 1->0",
+        "120 keda 1->0",
         "200 keda 0->1",
-        "230 keda 1->0",
+        "220 keda 1->0",
         "1000 keda 0->1",
     ];
     let summary = orders.check(&on_and_off, &changes);
-    // The last change comes 770 s after the one before it.
+    // The last change comes 780 s after the one before it.
     assert_eq!((summary.cold_starts, summary.flaps, summary.changes), (3, 3, 5));
     assert_eq!(
         (summary.seconds, summary.seconds_at_zero, summary.replica_hours),
-        (1100.0, 940.0, 160.0 / 3600.0)
+        (1100.0, 960.0, 140.0 / 3600.0)
     );
     orders.settings.flap_window = 30_000;
     orders.settings.replica_hour_price = Some(0.9);
     let summary = orders.check(&on_and_off, &changes);
-    assert_eq!((summary.flaps, summary.cost), (2, Some(0.04)));
+    assert_eq!((summary.flaps, summary.cost), (2, Some(140.0 / 3600.0 * 0.9)));
 }
 
 #[test]

@@ -84,15 +84,12 @@ fn many_pods_are_refused_only_where_each_is_looked_at() {
 fn pods_that_drain_are_paid_for() {
     let mut drain = play(&json!({ "pollingInterval": 10, "cooldownPeriod": 20 }), 1);
     let values = [(0, Some(0.0)), (100, Some(0.0))];
-    let at_once = drain.check(&values, &["10 keda 1->0"]);
+    let at_once = drain.check(&values, &["0 keda 1->0"]);
     drain.settings.pod_drain = 30_000;
-    let drained = drain.check(&values, &["10 keda 1->0"]);
+    let drained = drain.check(&values, &["0 keda 1->0"]);
     let hours = |seconds: f64| seconds / 3600.0;
-    assert_eq!(
-        (at_once.replica_hours, drained.replica_hours),
-        (hours(10.0), hours(40.0))
-    );
-    assert_eq!((at_once.seconds_at_zero, drained.seconds_at_zero), (90.0, 90.0));
+    assert_eq!((at_once.replica_hours, drained.replica_hours), (0.0, hours(30.0)));
+    assert_eq!((at_once.seconds_at_zero, drained.seconds_at_zero), (100.0, 100.0));
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn a_queue_is_worked_off() {
     closed(&mut queue, 5.0, Input::Backlog);
     let summary = queue.check(
         &[(0, Some(10.0)), (60, Some(0.0))],
-        &["10 keda 0->1", "15 hpa 1->4", "100 keda 4->0"],
+        &["10 keda 0->1", "15 hpa 1->4", "90 keda 4->0"],
     );
     assert_eq!((summary.arrived, summary.served), (Some(600.0), Some(600.0)));
     assert_eq!(summary.cold_starts, 1);
