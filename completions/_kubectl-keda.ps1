@@ -335,6 +335,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Query for a trigger, instead of those of the manifest''s `prometheus` triggers; may be given several times')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'How far back to fetch')
             [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Time between two values that are fetched')
+            [CompletionResult]::new('--write-series', '--write-series', [CompletionResultType]::ParameterName, 'File to write a made-up load or what was fetched into, as CSV')
             [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load')
             [CompletionResult]::new('--service-rate', '--service-rate', [CompletionResultType]::ParameterName, 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second')
             [CompletionResult]::new('--initial-backlog', '--initial-backlog', [CompletionResultType]::ParameterName, 'Messages that wait at the start')

@@ -289,6 +289,7 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l p
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l query -d 'Query for a trigger, instead of those of the manifest\'s `prometheus` triggers; may be given several times' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l since -d 'How far back to fetch' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l step -d 'Time between two values that are fetched' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l write-series -d 'File to write a made-up load or what was fetched into, as CSV' -r -F
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l service-rate -d 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l initial-backlog -d 'Messages that wait at the start' -r

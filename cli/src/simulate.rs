@@ -10,6 +10,7 @@ pub(crate) mod assertion;
 pub(crate) mod columns;
 pub(crate) mod feed;
 pub(crate) mod figures;
+pub(crate) mod keep;
 pub(crate) mod length;
 pub(crate) mod load;
 pub(crate) mod object;

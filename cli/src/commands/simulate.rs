@@ -14,6 +14,7 @@ use crate::exit::{self, Failure};
 use crate::simulate::assertion::Assertion;
 use crate::simulate::columns::{self, Bound, Metric};
 use crate::simulate::figures::{self, Known};
+use crate::simulate::keep;
 use crate::simulate::load;
 use crate::simulate::object::{self, Subject};
 use crate::simulate::prometheus::{self, Fetched, Past};
@@ -29,7 +30,7 @@ const DAY: i64 = 86_400_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kubectl keda simulate -f orders.yaml --series monday.csv
-  kubectl keda simulate -f orders.yaml --load 'day(peak=500,base=20)' --for 2d
+  kubectl keda simulate -f orders.yaml --load 'day(peak=500,base=20)' --write-series day.csv
   kubectl keda simulate -f orders.yaml --series monday.csv --assert 'peak <= 20 && flaps <= 4'
   kubectl keda simulate -f orders.yaml --series arrivals.csv --service-rate 5 --assert 'max(backlog) < 1000'
   kubectl keda simulate -f orders.yaml --prometheus http://localhost:9090 --query 'sum(orders_waiting)' --since 7d
@@ -199,10 +200,13 @@ fn plans(args: &Args, subjects: &[Subject], closed: Option<&Loop>) -> Result<Vec
         .transpose()?;
     let mut plans = Vec::new();
     for subject in subjects {
-        let series = match &fetched {
+        let mut series = match &fetched {
             Some(fetched) => fetched.series()?,
             None => open(args, subject)?,
         };
+        if let Some(file) = &args.series.write_series {
+            series = keep::kept(series, file)?;
+        }
         let bound = columns::bind(
             &series.name,
             &series.columns,

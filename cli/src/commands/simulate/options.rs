@@ -44,6 +44,9 @@ pub struct SeriesArgs {
     /// Time between two values that are fetched
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = whole_seconds, allow_hyphen_values = true, requires = "prometheus")]
     pub step: i64,
+    /// File to write a made-up load or what was fetched into, as CSV
+    #[arg(long, value_name = "FILE", conflicts_with = "series")]
+    pub write_series: Option<PathBuf>,
     /// How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load
     #[arg(long = "for", value_name = "DURATION", value_parser = some, allow_hyphen_values = true)]
     pub length: Option<i64>,
