@@ -11,6 +11,7 @@ mod jsonpath;
 mod record;
 mod scaling;
 mod shared;
+mod simulated;
 mod workload;
 
 use harness::bed;
@@ -18,6 +19,8 @@ use harness::external_scaler;
 use harness::keda;
 use harness::redis;
 use harness::tier::Tier;
+
+pub(crate) use simulated::recorded;
 
 /// Scaling, refusals and certificates on the shared cluster.
 pub(crate) fn tier() -> Tier {
@@ -28,6 +31,7 @@ pub(crate) fn tier() -> Tier {
         .needs(keda::cli_bin())
         .needs(redis::available())
         .needs(external_scaler::available())
+        .case("twenty_objects_scale_as_simulated", simulated::twenty)
         .case("redis_list_scales_0_n_0", scaling::redis_list)
         .case("metrics_api_with_credentials_scales_0_n_0", scaling::metrics_api)
         .case("external_scaler_scales_0_n_0", scaling::external)

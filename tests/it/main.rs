@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         cluster::tier(),
         cluster::faults(),
         cluster::many(),
+        cluster::recorded(),
         install::tier(),
         node::tier(),
         oracle::recorded(),

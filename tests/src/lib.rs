@@ -31,7 +31,9 @@ pub mod socket;
 pub mod source;
 pub mod terminal;
 pub mod tier;
+pub mod trace;
 pub mod wait;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::json;
 
 /// What a key answers.
@@ -27,6 +28,32 @@ pub enum Answer {
 struct Keys {
     answers: BTreeMap<String, Answer>,
     reads: BTreeMap<String, u64>,
+    plays: BTreeMap<String, Play>,
+}
+
+/// A key that answers by the clock.
+#[derive(Debug)]
+struct Play {
+    /// Moments and what is answered from then on; the first one also before its moment.
+    steps: Vec<(Timestamp, Answer)>,
+    /// When it was read.
+    moments: Vec<Timestamp>,
+}
+
+impl Play {
+    fn answer(&self, now: Timestamp) -> Option<Answer> {
+        let begun = self.steps.partition_point(|(moment, _)| *moment <= now);
+        self.steps.get(begun.saturating_sub(1)).map(|(_, answer)| *answer)
+    }
+}
+
+impl Keys {
+    fn answer(&self, key: &str, now: Timestamp) -> Answer {
+        let played = self.plays.get(key).and_then(|play| play.answer(now));
+        played
+            .or_else(|| self.answers.get(key).copied())
+            .unwrap_or(Answer::Value(0.0))
+    }
 }
 
 /// The server. A key that was never set answers 0.
@@ -71,11 +98,22 @@ impl Source {
 
     /// What a key answers now.
     pub fn answer(&self, key: &str) -> Answer {
-        self.lock()
-            .answers
+        self.lock().answer(key, Timestamp::now())
+    }
+
+    /// Lets a key answer by the clock: what each step says, from its moment on. From now on its reads are noted.
+    pub fn play(&self, key: &str, steps: Vec<(Timestamp, Answer)>) {
+        let moments = Vec::new();
+        self.lock().plays.insert(key.to_owned(), Play { steps, moments });
+    }
+
+    /// When a key that answers by the clock was read.
+    pub fn moments(&self, key: &str) -> Vec<Timestamp> {
+        let keys = self.lock();
+        keys.plays
             .get(key)
-            .copied()
-            .unwrap_or(Answer::Value(0.0))
+            .map(|play| play.moments.clone())
+            .unwrap_or_default()
     }
 
     /// How often a key was read.
@@ -98,7 +136,11 @@ async fn answer(State(keys): State<Arc<Mutex<Keys>>>, Path(key): Path<String>) -
     let reads = keys.reads.entry(key.clone()).or_default();
     *reads += 1;
     let reads = *reads;
-    match keys.answers.get(&key).copied().unwrap_or(Answer::Value(0.0)) {
+    let now = Timestamp::now();
+    if let Some(play) = keys.plays.get_mut(&key) {
+        play.moments.push(now);
+    }
+    match keys.answer(&key, now) {
         Answer::Value(value) => Json(json!({ "value": value })).into_response(),
         Answer::Reads => Json(json!({ "value": reads })).into_response(),
         Answer::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
