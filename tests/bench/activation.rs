@@ -17,7 +17,7 @@ use crate::field::{Field, scaled_object, target};
 use crate::figures::{median, since, worst};
 use crate::report::{Report, Row};
 use crate::sources;
-use crate::watching::Changes;
+use harness::watch::Changes;
 
 /// Objects that wait for an event; their polls fall anywhere in the interval.
 const OBJECTS: usize = 40;

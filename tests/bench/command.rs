@@ -88,15 +88,15 @@ fn documents(count: usize) -> String {
 }
 
 /// What one run of a program takes, in ms.
-struct Took {
+pub(crate) struct Took {
     /// The middle time from start to end.
-    whole: f64,
+    pub(crate) whole: f64,
     /// Processor time, the average.
-    processor: f64,
+    pub(crate) processor: f64,
 }
 
 /// Runs a program some times, which must succeed.
-fn time(program: &Path, args: &[&str], runs: usize) -> Result<Took> {
+pub(crate) fn time(program: &Path, args: &[&str], runs: usize) -> Result<Took> {
     let mut times = Vec::new();
     let before = processor_of_children()?;
     for _ in 0..runs {

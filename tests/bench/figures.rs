@@ -11,11 +11,20 @@ const ESTABLISHED: &str = "01";
 
 /// Resident memory of a process in MiB.
 pub(crate) fn resident(pid: u32) -> Result<f64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process ever had, in MiB.
+pub(crate) fn peak(pid: u32) -> Result<f64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line
         .and_then(|line| line.split_whitespace().next())
-        .context("no VmRSS")?;
+        .with_context(|| format!("no {name}"))?;
     Ok(kibibytes.parse::<f64>()? / 1024.0)
 }
 
@@ -114,6 +123,7 @@ mod tests {
     fn a_process_has_memory_and_has_used_the_processor() {
         let me = std::process::id();
         assert!(resident(me).unwrap() > 0.1);
+        assert!(peak(me).unwrap() > 0.1);
         assert!(processor(me).unwrap() >= 0.0);
         assert!(processor_of_children().unwrap() >= 0.0);
     }

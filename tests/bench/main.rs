@@ -1,7 +1,7 @@
 //! Measures what the parts cost, beside baselines of the same run: `cargo xtask bench` builds everything and runs this.
 //!
 //! ```text
-//! command line ─ one bed: start-up ─ creation ─ memory, CPU ─ reads ─ restart ─ activation ─ sources ─▶ Report ─▶ table, pages
+//! command line ─ simulate ─ one bed: start-up ─ creation ─ memory, CPU ─ reads ─ restart ─ activation ─ sources ─▶ Report ─▶ table, pages
 //! ```
 //! Nothing here passes or fails: a figure beyond its target is marked, and the reader decides.
 #![expect(clippy::print_stdout, reason = "a command line prints")]
@@ -17,6 +17,7 @@ mod page;
 mod plot;
 mod reads;
 mod report;
+mod simulating;
 mod sources;
 mod steady;
 mod watching;
@@ -61,8 +62,28 @@ struct Args {
     /// Folder for `bench.json`, `bench.md` and `bench.svg`.
     #[arg(long, default_value = "docs/bench", value_name = "DIR")]
     out: PathBuf,
+    /// Measure only this, and write no files; may be given several times.
+    #[arg(long, value_name = "WHAT")]
+    only: Vec<Section>,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+/// What can be measured without the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Section {
+    /// Sizes, and what the command line costs.
+    Command,
+    /// What a simulation costs.
+    Simulate,
+    /// Controller and adapter on a control plane.
+    Cluster,
+}
+
+impl Args {
+    fn wants(&self, section: Section) -> bool {
+        self.only.is_empty() || self.only.contains(&section)
+    }
 }
 
 /// The two processes of the bare chain, which the benchmark starts itself.
@@ -99,12 +120,27 @@ fn run(args: &Args) -> Result<()> {
     report.machine.finish();
     report.incomplete = result.as_ref().err().map(|error| format!("{error:#}"));
     println!("{}", report.table());
-    report.write(&args.out)?;
+    // The pages tell all figures of one run, or why some are missing.
+    if args.only.is_empty() {
+        report.write(&args.out)?;
+    }
     result
 }
 
 async fn measure(args: &Args, report: &mut Report) -> Result<()> {
-    command::measure(report)?;
+    if args.wants(Section::Command) {
+        command::measure(report)?;
+    }
+    if args.wants(Section::Simulate) {
+        simulating::measure(report)?;
+    }
+    if args.wants(Section::Cluster) {
+        cluster(args, report).await?;
+    }
+    Ok(())
+}
+
+async fn cluster(args: &Args, report: &mut Report) -> Result<()> {
     let field = Field::start().await?;
     command::start_up(&field, report).await?;
     steady::idle(&field, report).await?;

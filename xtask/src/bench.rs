@@ -45,6 +45,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.run("Debian packages", packages::install_for_bench)?;
     go::build_bed(&steps)?;
+    go::build_oracle(&steps)?;
     steps.run("release binaries", || cargo(BUILD))?;
     let folder = cluster::target().join("release");
     let status = Command::new(folder.join("keda-bench"))

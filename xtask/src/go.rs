@@ -111,7 +111,7 @@ pub(crate) fn environment() -> impl Iterator<Item = (&'static str, PathBuf)> {
         .map(|program| (program.variable, binaries().join(program.name)))
 }
 
-/// Builds every program of the test bed whose sources have changed: all but the oracle, which only tests ask.
+/// Builds every program of the test bed whose sources have changed: all but the oracle, which tests and benchmarks ask.
 pub(crate) fn build_bed(steps: &Steps) -> anyhow::Result<()> {
     build(PROGRAMS.iter().filter(|program| program.name != ORACLE), steps)
 }
