@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::exit::{self, Failure};
+use crate::simulate::series::write::{self, WriteFormat};
 use crate::simulate::series::{self, Format, Row, Series};
 
 /// Writes a series down as CSV, and opens the file in its place: what runs is what was written.
@@ -13,36 +14,15 @@ pub(crate) fn kept(series: Series, path: &Path) -> Result<Series, Failure> {
         Failure::new(exit::USAGE, format!("cannot write {}", path.display())).because(error)
     };
     let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    header(&mut file, &series.columns).map_err(failed)?;
+    let header = write::header(WriteFormat::Csv, &series.columns);
+    file.write_all(header.as_bytes()).map_err(failed)?;
     for row in series {
-        line(&mut file, &row?).map_err(failed)?;
+        let Row { at, values } = row?;
+        let line = write::csv_row(at as f64 / 1000.0, &values);
+        file.write_all(line.as_bytes()).map_err(failed)?;
     }
     file.flush().map_err(failed)?;
     series::open(path, Some(Format::Csv))
-}
-
-fn header(file: &mut impl Write, columns: &[String]) -> io::Result<()> {
-    write!(file, "t")?;
-    for column in columns {
-        if column.contains([',', '"']) {
-            write!(file, ",\"{}\"", column.replace('"', "\"\""))?;
-        } else {
-            write!(file, ",{column}")?;
-        }
-    }
-    writeln!(file)
-}
-
-/// Seconds, and a cell a column; an empty one is a source that fails.
-fn line(file: &mut impl Write, row: &Row) -> io::Result<()> {
-    write!(file, "{}", row.at as f64 / 1000.0)?;
-    for value in &row.values {
-        match value {
-            Some(value) => write!(file, ",{value}")?,
-            None => write!(file, ",")?,
-        }
-    }
-    writeln!(file)
 }
 
 #[cfg(test)]

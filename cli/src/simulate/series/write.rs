@@ -1,6 +1,6 @@
 //! Writes a series as the readers beside it read it: the names of the columns, then a row a moment.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -70,31 +70,37 @@ fn cell(name: &str) -> String {
 
 /// One row. A column without a value is a source that fails.
 pub(crate) fn row(format: WriteFormat, columns: &[String], at: Timestamp, values: &[Option<f64>]) -> String {
-    let mut line = String::new();
-    // Writing into a text cannot fail.
     match format {
-        WriteFormat::Csv => {
-            let _ = write!(line, "{at}");
-            for value in values {
-                let _ = match value {
-                    Some(value) => write!(line, ",{value}"),
-                    None => write!(line, ","),
-                };
-            }
-        }
-        WriteFormat::Jsonl => {
-            let _ = write!(line, "{{\"t\": \"{at}\"");
-            for (name, value) in columns.iter().zip(values) {
-                let name = serde_json::Value::from(name.as_str());
-                let _ = match value {
-                    Some(value) => write!(line, ", {name}: {value}"),
-                    None => write!(line, ", {name}: null"),
-                };
-            }
-            line.push('}');
-        }
+        WriteFormat::Csv => csv_row(at, values),
+        WriteFormat::Jsonl => json_row(columns, at, values),
+    }
+}
+
+/// One row of CSV, with its time in any form that is read.
+pub(crate) fn csv_row(at: impl Display, values: &[Option<f64>]) -> String {
+    let mut line = at.to_string();
+    for value in values {
+        // Writing into a text cannot fail.
+        let _ = match value {
+            Some(value) => write!(line, ",{value}"),
+            None => write!(line, ","),
+        };
     }
     line.push('\n');
+    line
+}
+
+fn json_row(columns: &[String], at: Timestamp, values: &[Option<f64>]) -> String {
+    let mut line = format!("{{\"t\": \"{at}\"");
+    for (name, value) in columns.iter().zip(values) {
+        let name = serde_json::Value::from(name.as_str());
+        // Writing into a text cannot fail.
+        let _ = match value {
+            Some(value) => write!(line, ", {name}: {value}"),
+            None => write!(line, ", {name}: null"),
+        };
+    }
+    line.push_str("}\n");
     line
 }
 
