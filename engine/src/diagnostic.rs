@@ -101,6 +101,12 @@ impl FieldPath {
         next
     }
 
+    /// The path of something below this one.
+    #[must_use]
+    pub fn join(&self, below: &Self) -> Self {
+        Self(self.0.iter().chain(&below.0).cloned().collect())
+    }
+
     /// The steps from the root to the place.
     pub fn segments(&self) -> &[Segment] {
         &self.0

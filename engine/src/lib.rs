@@ -32,4 +32,5 @@ pub mod reconcile;
 pub mod report;
 pub mod simulate;
 pub mod status;
+pub mod tune;
 pub mod validate;

@@ -27,6 +27,7 @@ pub mod resolve;
 mod scaler;
 mod secret;
 mod source;
+mod target;
 mod tls;
 mod value_location;
 
@@ -44,4 +45,5 @@ pub use pool::{BreakerState, ConnectionReport, Look, Pool, PushEvent};
 pub use resolve::{AuthenticationSource, Resolver};
 pub use scaler::{History, Offer, OtherKeys, ScalerType, Span};
 pub use secret::Secret;
+pub use target::TargetSetting;
 pub use tls::Roots;
