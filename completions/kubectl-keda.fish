@@ -52,6 +52,7 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "validate"
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "dry-run" -d 'Ask the triggers now and tell what would follow, without writing anything'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "simulate" -d 'Tell what a manifest would have done with a recorded load, or a made-up one'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "record" -d 'Write down what the triggers say over time, as a series for `simulate`'
+complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "tune" -d 'Search thresholds, windows and bounds that would have done better on a load'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "scalers" -d 'List the scaler types, or the settings of one'
 complete -c kubectl-keda -n "__fish_kubectl_keda_needs_command" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
@@ -354,6 +355,62 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand record" -l app
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand record" -l force -d 'Write a file anew that exists already'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand record" -l changes -d 'Leave out rows that say what the row before says'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -s f -l filename -d 'File or folder with manifests, or `-` for standard input; may be given several times' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l minimize -d 'Figure that should be small, one of those that rules speak of' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l maximize -d 'Figure that should be large' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l subject-to -d 'Rule that must hold, such as `p95(backlog) < 500`; at least one, may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l vary -d 'Parameter to vary too, or in another range; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l keep -d 'Parameter to leave as it is, or `others` for all that --vary does not name; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l evaluations -d 'Most simulations' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l seed -d 'Decides which combinations are tried first; the same seed gives the same answer' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l holdout -d 'Series of another day, on which the proposal is shown too' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l svg -d 'File to draw the trade-off into, as SVG' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l html -d 'File to write a page with the trade-off and both runs to look around in; it needs nothing else' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -s o -l output -d 'How to print it: table, json or diff' -r -f -a "table\t'Figures, a plot and the difference'
+json\t'Everything that was tried'
+diff\t'The difference alone, to be applied'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l replica-hour-price -d 'What a replica costs an hour' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l series -d 'File with the values over time, or `-`: CSV with the header `t,TRIGGER…`, JSON lines or OpenMetrics' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l format -d 'How the file is written, where its name does not tell' -r -f -a "csv\t'Comma-separated, the first row names the columns'
+jsonl\t'A JSON object a line'
+openmetrics\t'OpenMetrics text with a timestamp a sample'"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l column -d 'Column of a trigger (by name or position) that is called otherwise; columns of no trigger are then left out' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l load -d 'Made-up load, such as `day(peak=500,base=20)` or `orders=steps(0,100,each=1h)`; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l prometheus -d 'Prometheus server to fetch the past from; a user may stand in the URL' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l query -d 'Query for a trigger, instead of those of the manifest\'s `prometheus` triggers; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l since -d 'How far back to fetch' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l step -d 'Time between two values that are fetched' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l service-rate -d 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l initial-backlog -d 'Messages that wait at the start' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l input -d 'What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l replicas -d 'Replicas at the start, instead of those of the target in the files, or 1' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l pod-startup -d 'Time from the creation of a pod until it is ready' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l pod-drain -d 'Time from the deletion of a pod until it is gone' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l hpa-sync-period -d 'The HPA\'s `--horizontal-pod-autoscaler-sync-period`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l tolerance -d 'The HPA\'s `--horizontal-pod-autoscaler-tolerance`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l downscale-stabilization -d 'The HPA\'s `--horizontal-pod-autoscaler-downscale-stabilization`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l cpu-initialization-period -d 'The HPA\'s `--horizontal-pod-autoscaler-cpu-initialization-period`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l initial-readiness-delay -d 'The HPA\'s `--horizontal-pod-autoscaler-initial-readiness-delay`' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l kubeconfig -d 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config' -r -F
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l context -d 'Context of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l cluster -d 'Cluster of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l user -d 'User of the kubeconfig to use' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -s n -l namespace -d 'Namespace to work in, instead of the context\'s' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -s s -l server -d 'Address of the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l token -d 'Bearer token to show to the API server' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l as -d 'User to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l as-group -d 'Group to act as a member of; may be given several times' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l as-uid -d 'Uid to act as' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l certificate-authority -d 'File with the certificates of the authority that signed the API server\'s certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l client-certificate -d 'File with the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l client-key -d 'File with the key of the client certificate' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate, which lets anybody in between read and change everything' -r -f -a "true\t''
+false\t''"
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l tls-server-name -d 'Name to expect in the API server\'s certificate, instead of its host name' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l request-timeout -d 'How long one request may take, such as `10s` or `2m`; `0` means for ever' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l write -d 'Change the file: all of it or nothing'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l name -d 'Name of the ScaledObject' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l target -d 'What to scale, as KIND/NAME (deployment or statefulset) or NAME' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand scaffold" -l set -d 'Value of a setting; may be given several times' -r
@@ -456,3 +513,18 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not 
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate record scaffold scalers version completion help" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate record scaffold scalers version completion help" -f -a "completion" -d 'Print the completion script of a shell'
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate record scaffold scalers version completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "install" -d 'Install the controller, the metrics adapter and the custom resources'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "upgrade" -d 'Bring an installation to this version'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "uninstall" -d 'Remove an installation'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "status" -d 'Show what is scaled, by what, and why'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "explain" -d 'Tell what happened to one object, why, and what comes next'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "connections" -d 'Show the connections to event sources, and who shares them'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "validate" -d 'Find the mistakes in manifests, without a cluster'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "dry-run" -d 'Ask the triggers now and tell what would follow, without writing anything'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "simulate" -d 'Tell what a manifest would have done with a recorded load, or a made-up one'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "tune" -d 'Search thresholds, windows and bounds that would have done better on a load'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "scaffold" -d 'Print a commented manifest for a scaler type'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "scalers" -d 'List the scaler types, or the settings of one'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "version" -d 'Show the versions of this command, the cluster and the controller'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand help; and not __fish_seen_subcommand_from install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -51,6 +51,8 @@ pub enum Verb {
     Simulate(Box<commands::simulate::Args>),
     /// Write down what the triggers say over time, as a series for `simulate`
     Record(commands::record::Args),
+    /// Search thresholds, windows and bounds that would have done better on a load
+    Tune(Box<commands::tune::Args>),
     /// Print a commented manifest for a scaler type
     Scaffold(commands::scaffold::Args),
     /// List the scaler types, or the settings of one

@@ -270,14 +270,7 @@ fn not_yet(message: &str) -> Diagnostic {
 }
 
 fn placed(object: &Object<'_>, diagnostic: Diagnostic) -> Finding {
-    let path = diagnostic
-        .path
-        .segments()
-        .iter()
-        .fold(object.base.clone(), |path, segment| match segment {
-            Segment::Field(name) => path.field(name),
-            Segment::Index(index) => path.index(*index),
-        });
+    let path = object.base.join(&diagnostic.path);
     let span = object.root.locate(&path, part(&diagnostic));
     let name = if object.name.is_empty() { "" } else { "/" };
     Finding {

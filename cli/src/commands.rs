@@ -11,6 +11,7 @@ pub(crate) mod scaffold;
 pub(crate) mod scalers;
 pub(crate) mod simulate;
 pub(crate) mod status;
+pub(crate) mod tune;
 pub(crate) mod uninstall;
 pub(crate) mod upgrade;
 pub(crate) mod validate;
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Args) -> u8 {
         Verb::DryRun(args) => block_on(dry_run::run(args, &cx)),
         Verb::Simulate(args) => simulate::run(args, &cx),
         Verb::Record(args) => to_its_end(record::run(args, &cx)),
+        Verb::Tune(args) => tune::run(args, &cx),
         Verb::Scaffold(args) => block_on(scaffold::run(args, &cx)),
         Verb::Scalers(args) => scalers::run(args, &cx),
         Verb::Version(args) => block_on(version::run(args, &cx)),

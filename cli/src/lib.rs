@@ -25,6 +25,7 @@ mod observe;
 mod output;
 mod reference;
 mod simulate;
+mod tune;
 mod ui;
 
 use std::process::ExitCode;

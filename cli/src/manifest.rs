@@ -1,10 +1,12 @@
 //! Manifests on disk: files, folders and standard input, split into YAML documents.
 
+pub(crate) mod edit;
+pub(crate) mod place;
 pub(crate) mod schema;
 pub(crate) mod tree;
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +57,20 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         }
     }
     Ok(sources)
+}
+
+/// Puts a text in the place of a file: all of it or nothing, and the file keeps its permissions. A link stays a link.
+pub(crate) fn replace(name: &str, text: &str) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::new(exit::USAGE, format!("cannot write {name}")).because(error);
+    let file = fs::canonicalize(name).map_err(failed)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let mut fresh = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    fresh.write_all(text.as_bytes()).map_err(failed)?;
+    let permissions = fs::metadata(&file).map_err(failed)?.permissions();
+    fs::set_permissions(fresh.path(), permissions).map_err(failed)?;
+    fresh.as_file().sync_all().map_err(failed)?;
+    fresh.persist(&file).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 fn read_folder(folder: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::{Arg, Command};
 
 use crate::commands::completion::{Shell, render_script};
-use crate::commands::{dry_run, simulate};
+use crate::commands::{dry_run, simulate, tune};
 use crate::exit;
 
 /// Exit codes with their meaning, as the page lists them.
@@ -47,6 +47,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("docs/cli.md", page()),
         ("docs/schema/dry-run.json", dry_run::schema()),
         ("docs/schema/simulate.json", simulate::schema()),
+        ("docs/schema/tune.json", tune::schema()),
     ]
 }
 

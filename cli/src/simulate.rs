@@ -12,6 +12,7 @@ pub(crate) mod feed;
 pub(crate) mod figures;
 pub(crate) mod keep;
 pub(crate) mod length;
+pub(crate) mod held;
 pub(crate) mod load;
 pub(crate) mod object;
 pub(crate) mod plot;

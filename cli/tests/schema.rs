@@ -1,5 +1,5 @@
-//! The JSON of `dry-run` has the form that is published: what the binary prints is held against
-//! `docs/schema/dry-run.json`.
+//! The JSON of `dry-run` and `tune` has the form that is published: what the binary prints is held against
+//! `docs/schema/dry-run.json` and `docs/schema/tune.json`.
 
 use std::fs;
 use std::path::Path;
@@ -24,6 +24,7 @@ const KEYWORDS: &[&str] = &[
     "oneOf",
     "anyOf",
     "default",
+    "additionalProperties",
 ];
 
 fn is_type(value: &Value, name: &str) -> bool {
@@ -77,6 +78,13 @@ fn check(value: &Value, schema: &Value, at: &str, found: &mut Vec<String>) {
             check(item, each, &format!("{at}[{index}]"), found);
         }
     }
+    if let (Value::Object(members), Some(others @ Value::Object(_))) =
+        (value, schema.get("additionalProperties"))
+    {
+        for (name, member) in members {
+            check(member, others, &format!("{at}.{name}"), found);
+        }
+    }
     if let (Value::Object(members), Some(Value::Object(properties))) = (value, schema.get("properties")) {
         for name in list(schema, "required")
             .into_iter()
@@ -105,7 +113,7 @@ fn check_schema(schema: &Value, found: &mut Vec<String>) {
         }
         let parts: Vec<&Value> = match (keyword.as_str(), value) {
             ("properties", Value::Object(all)) => all.values().collect(),
-            ("items", part) => vec![part],
+            ("items" | "additionalProperties", part) => vec![part],
             ("oneOf" | "anyOf", Value::Array(all)) => all.iter().collect(),
             _ => Vec::new(),
         };
@@ -115,18 +123,18 @@ fn check_schema(schema: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn published() -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/dry-run.json");
+fn published(name: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/schema/{name}.json"));
     serde_json::from_str(&fs::read_to_string(file).expect("the schema is published")).expect("it is JSON")
 }
 
-/// Runs `dry-run -o json` in the folder of a case.
-fn dry_run(case: &str, args: &[&str]) -> Value {
+/// Runs a verb with `-o json` in the folder of a case.
+fn printed(verb: &str, case: &str, args: &[&str]) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/cases")
         .join(case);
     let output = Command::new(env!("CARGO_BIN_EXE_kubectl-keda"))
-        .args(["dry-run", "-o", "json", "-f"])
+        .args([verb, "-o", "json", "-f"])
         .args(args)
         .current_dir(&folder)
         .env_clear()
@@ -141,7 +149,7 @@ fn dry_run(case: &str, args: &[&str]) -> Value {
 
 #[test]
 fn every_dry_run_has_the_published_form() {
-    let schema = published();
+    let schema = published("dry-run");
     let mut found = Vec::new();
     check_schema(&schema, &mut found);
     let runs: [(&str, &[&str]); 6] = [
@@ -173,14 +181,40 @@ fn every_dry_run_has_the_published_form() {
         ("dry-run-cpu", &["cpu.yaml", "--replicas", "3"]),
     ];
     for (case, args) in runs {
-        check(&dry_run(case, args), &schema, case, &mut found);
+        check(&printed("dry-run", case, args), &schema, case, &mut found);
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_search_has_the_published_form() {
+    let schema = published("tune");
+    let mut found = Vec::new();
+    check_schema(&schema, &mut found);
+    let day = [
+        "orders.yaml",
+        "--series",
+        "day.csv",
+        "--service-rate",
+        "5",
+        "--evaluations",
+        "20",
+    ];
+    let runs: [&[&str]; 3] = [
+        &["--subject-to", "max(backlog) < 4000", "--holdout", "day.csv"],
+        &["--subject-to", "max(backlog) < 1", "--replica-hour-price", "2"],
+        &["--subject-to", "flaps <= changes", "--maximize", "p95(backlog)"],
+    ];
+    for args in runs {
+        let report = printed("tune", "tune-closed-loop", &[&day[..], args].concat());
+        check(&report, &schema, &args.join(" "), &mut found);
     }
     assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
 fn what_is_wrong_is_found() {
-    let schema = published();
+    let schema = published("dry-run");
     let of = |value: Value| {
         let mut found = Vec::new();
         check(&value, &schema, "x", &mut found);

@@ -121,13 +121,12 @@ mod tests {
     fn every_scaler_type_has_its_target() {
         for scaler in SCALERS {
             let want = match scaler.name {
-                "apache-kafka" | "kafka" => "lagThreshold: 10",
+                "apache-kafka" | "kafka" | "nats-jetstream" => "lagThreshold: 10",
                 "cpu" | "memory" => "value: 60",
                 "cron" | "external" | "external-push" => "",
                 "kubernetes-workload" => "value: 2",
                 "metrics-api" => "targetValue: 9",
                 "mysql" => "queryValue: 5",
-                "nats-jetstream" => "lagThreshold: 10",
                 "postgresql" => "targetQueryValue: 5",
                 "prometheus" => "threshold: 30",
                 "rabbitmq" => "value: 20",

@@ -186,6 +186,11 @@ pub(crate) fn built(
     index: usize,
     trigger: &Trigger,
 ) -> Result<Built, Vec<Diagnostic>> {
+    scalers::read(&input(object, index, trigger))
+}
+
+/// A trigger of an object as its reader gets it. What only the cluster knows is made up.
+pub(crate) fn input(object: &ScaledObject, index: usize, trigger: &Trigger) -> TriggerInput {
     let advanced = object.spec.advanced.as_ref();
     let formula = advanced.and_then(|advanced| advanced.scaling_modifiers.as_ref()?.formula.as_deref());
     let mut input = TriggerInput {
@@ -208,23 +213,22 @@ pub(crate) fn built(
             .filter(|field| field.sources.contains(&Origin::Auth));
         fill(&mut input.auth, &input.metadata, from_auth);
     }
-    loop {
-        // What another setting calls for, as a way to log in does, is known once it is missed.
-        let found = match scalers::read(&input) {
-            Err(found) if trigger.authentication_ref.is_some() => found,
-            read => return read,
-        };
-        let missing = found
-            .iter()
-            .filter_map(|found| missing_parameter(found, &input.type_));
+    // What another setting calls for, as a way to log in does, is known once it is missed.
+    while trigger.authentication_ref.is_some()
+        && let Err(found) = scalers::read(&input)
+    {
         let before = input.auth.0.len();
-        for field in missing {
+        for field in found
+            .iter()
+            .filter_map(|found| missing_parameter(found, &input.type_))
+        {
             input.auth.insert(field.key, plausible(field));
         }
         if input.auth.0.len() == before {
-            return Err(found);
+            break;
         }
     }
+    input
 }
 
 /// The parameter of an authentication that is found missing.

@@ -1,7 +1,7 @@
 //! `kubectl keda simulate`: what an object would have done with a recorded load, or a made-up one. No cluster is asked.
 
-mod options;
-mod output;
+pub(crate) mod options;
+pub(crate) mod output;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::simulate::object::{self, Subject};
 use crate::simulate::prometheus::{self, Fetched, Past};
 use crate::simulate::run::{self, Loop, Run};
 use crate::simulate::series::{self, Series};
-use options::{ClosedArgs, ModelArgs, SeriesArgs};
+use options::World;
 use output::Steps;
 
 /// How long a made-up load lasts unless told otherwise, in milliseconds.
@@ -70,15 +70,9 @@ pub struct Args {
     /// What a replica costs an hour
     #[arg(long, value_name = "PRICE", value_parser = options::amount, allow_negative_numbers = true)]
     pub replica_hour_price: Option<f64>,
-    /// Where the values are from
+    /// The series, the workers and the cluster
     #[command(flatten)]
-    pub series: SeriesArgs,
-    /// What works the messages off
-    #[command(flatten)]
-    pub closed: ClosedArgs,
-    /// How the cluster behaves
-    #[command(flatten)]
-    pub model: ModelArgs,
+    pub world: World,
 }
 
 /// A form of output.
@@ -97,7 +91,7 @@ pub(crate) fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     if let Some(other) = &args.compare {
         subjects.push(other_subject(args, other, &subjects[0], cx)?);
     }
-    let closed = args.closed.closed();
+    let closed = args.world.closed.closed();
     for assertion in &args.assertions {
         let known = Known {
             metrics: &subjects[0].metrics,
@@ -106,14 +100,14 @@ pub(crate) fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         };
         known.check(assertion)?;
     }
-    let plans = plans(args, &subjects, closed.as_ref())?;
+    let plans = plans(&args.world, &subjects, closed.as_ref())?;
     let mut steps = Steps::new(args, cx);
     let mut runs = Vec::new();
     for (position, (subject, (series, bound))) in subjects.iter().zip(plans).enumerate() {
         steps.begin(position)?;
         let done = run::run(
             subject,
-            settings(args, subject),
+            settings(&args.world, subject, args.replica_hour_price),
             closed.as_ref(),
             series,
             &bound,
@@ -148,21 +142,24 @@ pub(crate) fn schema() -> String {
     crate::output::schema::<output::Report>("kubectl keda simulate -o json")
 }
 
-/// Standard input can be read once.
-fn check_streams(args: &Args) -> Result<(), Failure> {
+/// Standard input can be read once. Says whether the series is it.
+pub(crate) fn check_stdin<'a>(
+    manifests: impl Iterator<Item = &'a PathBuf>,
+    series: Option<&Path>,
+) -> Result<bool, Failure> {
     let dash = |path: &Path| path == Path::new("-");
-    let manifests = args
-        .filenames
-        .iter()
-        .chain(&args.compare)
-        .filter(|path| dash(path))
-        .count();
-    let series = usize::from(args.series.series.as_deref().is_some_and(dash));
-    if manifests + series > 1 {
+    let series = series.is_some_and(dash);
+    if manifests.filter(|path| dash(path)).count() + usize::from(series) > 1 {
         let message = "standard input can be only one of the manifest and the series";
         return Err(Failure::new(exit::USAGE, message));
     }
-    if series == 1 && args.compare.is_some() {
+    Ok(series)
+}
+
+fn check_streams(args: &Args) -> Result<(), Failure> {
+    let manifests = args.filenames.iter().chain(&args.compare);
+    let series = check_stdin(manifests, args.world.series.series.as_deref())?;
+    if series && args.compare.is_some() {
         let message = "a series from standard input can be read for one manifest only";
         return Err(Failure::new(exit::USAGE, message).help("write it to a file for `--compare`"));
     }
@@ -191,18 +188,22 @@ fn other_subject(args: &Args, file: &Path, first: &Subject, cx: &Context) -> Res
 }
 
 /// The series of each object, and which column is which metric.
-fn plans(args: &Args, subjects: &[Subject], closed: Option<&Loop>) -> Result<Vec<(Series, Bound)>, Failure> {
-    let fetched = args
+pub(crate) fn plans(
+    world: &World,
+    subjects: &[Subject],
+    closed: Option<&Loop>,
+) -> Result<Vec<(Series, Bound)>, Failure> {
+    let fetched = world
         .series
         .prometheus
         .as_ref()
-        .map(|server| fetch(args, server, &subjects[0]))
+        .map(|server| fetch(world, server, &subjects[0]))
         .transpose()?;
     let mut plans = Vec::new();
     for subject in subjects {
         let mut series = match &fetched {
             Some(fetched) => fetched.series()?,
-            None => open(args, subject)?,
+            None => open(world, subject)?,
         };
         if let Some(file) = &args.series.write_series {
             series = keep::kept(series, file)?;
@@ -211,14 +212,14 @@ fn plans(args: &Args, subjects: &[Subject], closed: Option<&Loop>) -> Result<Vec
             &series.name,
             &series.columns,
             &subject.metrics,
-            &args.series.columns,
+            &world.series.columns,
         )?;
         plans.push((series, bound));
     }
     let (first, bound) = &plans[0];
     for (column, name) in first.columns.iter().enumerate() {
         let spare = plans.iter().all(|(_, bound)| bound.spare.contains(&column));
-        if spare && args.series.columns.is_empty() {
+        if spare && world.series.columns.is_empty() {
             return Err(columns::unknown_column(&first.name, name, &subjects[0].metrics));
         }
     }
@@ -234,27 +235,27 @@ fn plans(args: &Args, subjects: &[Subject], closed: Option<&Loop>) -> Result<Vec
     Ok(plans)
 }
 
-fn open(args: &Args, subject: &Subject) -> Result<Series, Failure> {
-    if let Some(path) = &args.series.series {
-        return series::open(path, args.series.format);
+fn open(world: &World, subject: &Subject) -> Result<Series, Failure> {
+    if let Some(path) = &world.series.series {
+        return series::open(path, world.series.format);
     }
-    let loads = &args.series.loads;
+    let loads = &world.series.loads;
     let names = loads
         .iter()
-        .map(|load| column(load.trigger.as_deref(), loads.len(), subject, args));
+        .map(|load| column(load.trigger.as_deref(), loads.len(), subject, world));
     load::series(
         loads,
         names.collect::<Result<_, _>>()?,
-        args.series.length.unwrap_or(DAY),
+        world.series.length.unwrap_or(DAY),
     )
 }
 
 /// Fetches the queries, else those of the manifest.
-fn fetch(args: &Args, server: &str, subject: &Subject) -> Result<Fetched, Failure> {
-    let given = &args.series.queries;
+fn fetch(world: &World, server: &str, subject: &Subject) -> Result<Fetched, Failure> {
+    let given = &world.series.queries;
     let mut queries = Vec::new();
     for query in given {
-        let column = column(query.trigger.as_deref(), given.len(), subject, args)?;
+        let column = column(query.trigger.as_deref(), given.len(), subject, world)?;
         queries.push((column, query.text.clone()));
     }
     if given.is_empty() {
@@ -276,19 +277,19 @@ fn fetch(args: &Args, server: &str, subject: &Subject) -> Result<Fetched, Failur
     }
     let past = Past {
         server: server.to_owned(),
-        since: args.series.since,
-        step: args.series.step,
+        since: world.series.since,
+        step: world.series.step,
         until: Timestamp::now(),
     };
     prometheus::fetch(&past, &queries)
 }
 
 /// The column that a load or a query is; without a name it is the arrivals of a closed loop, else the only metric.
-fn column(trigger: Option<&str>, count: usize, subject: &Subject, args: &Args) -> Result<String, Failure> {
+fn column(trigger: Option<&str>, count: usize, subject: &Subject, world: &World) -> Result<String, Failure> {
     if let Some(trigger) = trigger {
         return Ok(trigger.to_owned());
     }
-    if args.closed.service_rate.is_some() {
+    if world.closed.service_rate.is_some() {
         return Ok(columns::ARRIVALS.to_owned());
     }
     let metrics: Vec<_> = subject
@@ -310,13 +311,14 @@ fn column(trigger: Option<&str>, count: usize, subject: &Subject, args: &Args) -
     }
 }
 
-fn settings(args: &Args, subject: &Subject) -> Settings {
-    let made_up = !args.series.loads.is_empty();
+/// What the engine is told beside the object and the series.
+pub(crate) fn settings(world: &World, subject: &Subject, replica_hour_price: Option<f64>) -> Settings {
+    let made_up = !world.series.loads.is_empty();
     Settings {
-        length: args.series.length.or(made_up.then_some(DAY)),
-        replicas: args.model.replicas.or(subject.replicas).unwrap_or(1),
-        replica_hour_price: args.replica_hour_price,
-        ..args.model.settings()
+        length: world.series.length.or(made_up.then_some(DAY)),
+        replicas: world.model.replicas.or(subject.replicas).unwrap_or(1),
+        replica_hour_price,
+        ..world.model.settings()
     }
 }
 

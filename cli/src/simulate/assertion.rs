@@ -76,6 +76,27 @@ impl Assertion {
     pub(crate) fn holds(&self, look: &dyn Fn(&str) -> Option<f64>) -> bool {
         self.rule.holds(look)
     }
+
+    /// How far it is from holding, by shares of what it compares with; 0 exactly where it holds.
+    pub(crate) fn shortfall(&self, look: &dyn Fn(&str) -> Option<f64>) -> f64 {
+        self.rule.shortfall(look, false)
+    }
+
+    /// The first figure that it compares with a number, the number, and whether the figure should be less.
+    pub(crate) fn bound(&self) -> Option<Bound<'_>> {
+        self.rule.bound(false)
+    }
+}
+
+/// A figure and the number that it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bound<'a> {
+    /// The figure.
+    pub(crate) figure: &'a str,
+    /// The number.
+    pub(crate) limit: f64,
+    /// Whether less of the figure is better.
+    pub(crate) below: bool,
 }
 
 impl Rule {
@@ -109,6 +130,68 @@ impl Rule {
                     return false;
                 };
                 comparison.holds(left, right)
+            }
+        }
+    }
+}
+
+/// What a figure without a value, or one that must not be what it is, is from holding.
+const OUT_OF_REACH: f64 = 1e6;
+
+impl Rule {
+    fn shortfall(&self, look: &dyn Fn(&str) -> Option<f64>, negated: bool) -> f64 {
+        let each =
+            |rules: &[Self]| -> Vec<f64> { rules.iter().map(|rule| rule.shortfall(look, negated)).collect() };
+        match (self, negated) {
+            (Self::Not(rule), _) => rule.shortfall(look, !negated),
+            (Self::All(rules), false) | (Self::Any(rules), true) => each(rules).into_iter().sum(),
+            (Self::Any(rules), false) | (Self::All(rules), true) => {
+                each(rules).into_iter().fold(f64::INFINITY, f64::min)
+            }
+            (Self::Compare(left, comparison, right), _) => {
+                if self.holds(look) != negated {
+                    return 0.0;
+                }
+                let number = |value: &Value| match value {
+                    Value::Number(number) => Some(*number),
+                    Value::Figure(name) => look(name),
+                };
+                let (Some(first), Some(second)) = (number(left), number(right)) else {
+                    return OUT_OF_REACH;
+                };
+                let scale = match (left, right) {
+                    (_, Value::Number(limit)) | (Value::Number(limit), _) => limit.abs(),
+                    _ => first.abs().max(second.abs()),
+                };
+                // Of two broken rules the one that is far off does not hide the other.
+                let gap = ((first - second).abs() / scale.max(1.0)).ln_1p();
+                match comparison {
+                    // Whatever differs is as far from being equal as it differs; what is equal is not nearly different.
+                    Comparison::Equal if negated => OUT_OF_REACH,
+                    Comparison::Unequal if !negated => OUT_OF_REACH,
+                    // A limit that is just met, where it must not be, is a shortfall too.
+                    _ => gap.max(f64::MIN_POSITIVE),
+                }
+            }
+        }
+    }
+
+    fn bound(&self, negated: bool) -> Option<Bound<'_>> {
+        match self {
+            Self::Any(rules) | Self::All(rules) => rules.iter().find_map(|rule| rule.bound(negated)),
+            Self::Not(rule) => rule.bound(!negated),
+            Self::Compare(left, comparison, right) => {
+                let (figure, limit, turned) = match (left, right) {
+                    (Value::Figure(figure), Value::Number(limit)) => (figure, *limit, false),
+                    (Value::Number(limit), Value::Figure(figure)) => (figure, *limit, true),
+                    _ => return None,
+                };
+                let below = !matches!(comparison, Comparison::More | Comparison::AtLeast);
+                Some(Bound {
+                    figure,
+                    limit,
+                    below: below != (turned != negated),
+                })
             }
         }
     }
@@ -163,6 +246,53 @@ mod tests {
         ] {
             let assertion: Assertion = text.parse().expect(text);
             assert_eq!(assertion.holds(&look), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shortfall_is_what_is_missing() {
+        let (one, half) = (1.0_f64.ln_1p(), 0.52_f64.ln_1p());
+        for (text, want) in [
+            ("flaps <= 4", 0.0),
+            ("flaps <= 2", one),
+            ("2 >= flaps", one),
+            ("max(backlog) < 1000", half),
+            ("replica-hours > 25", 0.5_f64.ln_1p()),
+            ("!(flaps > 2)", one),
+            ("flaps <= 2 && max(backlog) < 1000", one + half),
+            ("flaps <= 2 || max(backlog) < 1000", half),
+            ("!(flaps > 2 || max(backlog) >= 1000)", one + half),
+            ("flaps == 2", one),
+            ("flaps != 4", OUT_OF_REACH),
+            ("p95(mails) < 1", OUT_OF_REACH),
+            ("!(p95(mails) < 1)", 0.0),
+        ] {
+            let assertion: Assertion = text.parse().expect(text);
+            let found = assertion.shortfall(&look);
+            assert!((found - want).abs() < 1e-9, "{text}: {found}");
+            assert_eq!(found <= 0.0, assertion.holds(&look), "{text}");
+        }
+        let strict: Assertion = "flaps < 4".parse().expect("parses");
+        assert!(strict.shortfall(&look) > 0.0);
+    }
+
+    #[test]
+    fn the_first_limit_is_told() {
+        for (text, want) in [
+            (
+                "max(backlog) < 1000 && flaps <= 4",
+                Some(("max(backlog)", 1000.0, true)),
+            ),
+            ("4 >= flaps", Some(("flaps", 4.0, true))),
+            ("time-at-zero > 1m", Some(("time-at-zero", 60.0, false))),
+            ("!(flaps > 4)", Some(("flaps", 4.0, true))),
+            ("flaps < changes", None),
+        ] {
+            let assertion: Assertion = text.parse().expect(text);
+            let found = assertion
+                .bound()
+                .map(|found| (found.figure, found.limit, found.below));
+            assert_eq!(found, want, "{text}");
         }
     }
 

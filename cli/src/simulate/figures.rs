@@ -41,11 +41,12 @@ impl Known<'_> {
     /// Refuses a figure that there will not be.
     pub(crate) fn check(&self, assertion: &Assertion) -> Result<(), Failure> {
         let mut figures = assertion.figures().into_iter();
-        figures.try_for_each(|figure| self.check_one(assertion, figure))
+        figures.try_for_each(|figure| self.check_one(&format!("cannot check `{assertion}`"), figure))
     }
 
-    fn check_one(&self, assertion: &Assertion, figure: &str) -> Result<(), Failure> {
-        let wrong = |why: &str| Failure::new(exit::USAGE, format!("cannot check `{assertion}`: {why}"));
+    /// Refuses a figure that there will not be; `failed` is what cannot be done then.
+    pub(crate) fn check_one(&self, failed: &str, figure: &str) -> Result<(), Failure> {
+        let wrong = |why: &str| Failure::new(exit::USAGE, format!("{failed}: {why}"));
         match (figure, parts(figure)) {
             ("cost", _) if !self.priced => {
                 Err(wrong("`cost` is not known").help("`--replica-hour-price` says what a replica costs"))

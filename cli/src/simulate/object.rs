@@ -14,7 +14,7 @@ use crate::commands::dry_run::bundle::Bundle;
 use crate::commands::validate;
 use crate::context::Context;
 use crate::exit::{self, Failure};
-use crate::manifest;
+use crate::manifest::{self, Source};
 use crate::simulate::columns::Metric;
 use crate::simulate::feed::Schedule;
 
@@ -35,12 +35,22 @@ pub(crate) struct Subject {
 
 /// Reads the files and takes the object of a name, else the only one.
 pub(crate) fn read(paths: &[PathBuf], name: Option<&str>, cx: &Context) -> Result<Subject, Failure> {
-    let sources = manifest::read(paths)?;
+    of(&manifest::read(paths)?, paths, name, cx, "simulated")
+}
+
+/// Takes the object of a name, else the only one, from files that were read. `wanted` is what becomes of it, for messages.
+pub(crate) fn of(
+    sources: &[Source],
+    paths: &[PathBuf],
+    name: Option<&str>,
+    cx: &Context,
+    wanted: &str,
+) -> Result<Subject, Failure> {
     let namespace = cx.kube.namespace.as_deref().unwrap_or("default");
     // Nothing in there waits: Ctrl-C ends the process, as it should in a long run.
-    let sound = validate::check_sound(&sources, namespace, "nothing was simulated", cx);
+    let sound = validate::check_sound(sources, namespace, &format!("nothing was {wanted}"), cx);
     futures::executor::block_on(sound)?;
-    let bundle = Bundle::of(&sources)?.in_namespace(namespace);
+    let bundle = Bundle::of(sources)?.in_namespace(namespace);
     let object = bundle.one(name)?.clone();
     let (triggers, metrics) = triggers(&object)?;
     let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -53,7 +63,8 @@ pub(crate) fn read(paths: &[PathBuf], name: Option<&str>, cx: &Context) -> Resul
     })
 }
 
-fn triggers(object: &ScaledObject) -> Result<(Vec<SimulatedTrigger>, Vec<Metric>), Failure> {
+/// The triggers of an object as their readers understand them, and all their metrics.
+pub(crate) fn triggers(object: &ScaledObject) -> Result<(Vec<SimulatedTrigger>, Vec<Metric>), Failure> {
     let (mut triggers, mut all) = (Vec::new(), Vec::new());
     for (index, trigger) in object.spec.triggers.iter().enumerate() {
         let built =

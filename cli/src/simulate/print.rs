@@ -3,14 +3,13 @@
 use engine::simulate::Summary;
 
 use crate::simulate::figures;
-use crate::simulate::run::Run;
 use crate::ui::table;
 
 /// A name, and how the figure of that name reads.
 type Figure = (&'static str, fn(&Summary) -> Option<String>);
 
 /// Rows of names and values; the first has the names of the runs where there are several.
-pub(crate) fn summary(names: &[String], runs: &[Run]) -> Vec<Vec<String>> {
+pub(crate) fn summary(names: &[String], runs: &[&Summary]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     if names.len() > 1 {
         rows.push(row("", names.iter().cloned()));
@@ -37,20 +36,20 @@ pub(crate) fn summary(names: &[String], runs: &[Run]) -> Vec<Vec<String>> {
         ("messages served", |s| s.served.map(|number| decimals(number, 0))),
     ];
     for (name, figure) in figures {
-        let cells: Vec<Option<String>> = runs.iter().map(|run| figure(&run.summary)).collect();
+        let cells: Vec<Option<String>> = runs.iter().map(|run| figure(run)).collect();
         if cells.iter().any(Option::is_some) {
             rows.push(row(name, cells.into_iter().map(Option::unwrap_or_default)));
         }
     }
     let mut spreads: Vec<&str> = Vec::new();
     for run in runs {
-        for name in run.summary.metrics.keys() {
+        for name in run.metrics.keys() {
             if !spreads.contains(&name.as_str()) {
                 spreads.push(name);
             }
         }
     }
-    let backlog = runs.iter().any(|run| run.summary.backlog.is_some());
+    let backlog = runs.iter().any(|run| run.backlog.is_some());
     for name in backlog
         .then_some("backlog")
         .into_iter()
@@ -58,7 +57,7 @@ pub(crate) fn summary(names: &[String], runs: &[Run]) -> Vec<Vec<String>> {
     {
         rows.push(row(
             &format!("{name} p50/p95/max"),
-            runs.iter().map(|run| spread(&run.summary, name)),
+            runs.iter().map(|run| spread(run, name)),
         ));
     }
     rows

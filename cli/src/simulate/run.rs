@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use engine::simulate::{Closed, Input, Settings, Simulation, Source, Step, Summary};
+use engine::simulate::{Closed, Input, Rows, Settings, Simulation, Source, Step, Summary};
 use jiff::Timestamp;
 
 use crate::exit::{self, Failure};
@@ -40,15 +40,24 @@ pub(crate) struct Run {
     pub(crate) backlog: Option<Line>,
 }
 
-/// Runs an object on a series. `each` gets the time of the first row, which every step counts from, and the step.
-pub(crate) fn run(
+/// A series that is ready for the engine, and the settings that go with it.
+pub(crate) struct Ready {
+    /// What the engine is told.
+    pub(crate) settings: Settings,
+    /// The time of the first row, which every step counts from.
+    pub(crate) zero: i64,
+    /// The rows.
+    pub(crate) rows: Feed,
+}
+
+/// Finds out what of a series is for what of an object, and reads its first row.
+pub(crate) fn ready(
     subject: &Subject,
     mut settings: Settings,
     closed: Option<&Loop>,
     mut series: Series,
     bound: &Bound,
-    each: &mut dyn FnMut(i64, &Step<'_>) -> Result<(), Failure>,
-) -> Result<Run, Failure> {
+) -> Result<Ready, Failure> {
     settings.source = source(subject, closed, &series, bound)?;
     let first = series.next().transpose()?;
     let zero = first.as_ref().map_or(0, |row| row.at);
@@ -56,17 +65,45 @@ pub(crate) fn run(
         .map_err(|error| Failure::new(exit::DIAGNOSTICS, "the series begins at no time").because(error))?;
     let order = order(subject, &settings.source, &series, bound);
     let end = settings.length.map(|length| zero + length);
+    Ok(Ready {
+        settings,
+        zero,
+        rows: Feed::new(first, series, order, end),
+    })
+}
+
+/// Runs an object on a series. `each` gets the time of the first row, which every step counts from, and the step.
+pub(crate) fn run(
+    subject: &Subject,
+    settings: Settings,
+    closed: Option<&Loop>,
+    series: Series,
+    bound: &Bound,
+    each: &mut dyn FnMut(i64, &Step<'_>) -> Result<(), Failure>,
+) -> Result<Run, Failure> {
+    let Ready { settings, zero, rows } = ready(subject, settings, closed, series, bound)?;
+    play(subject, settings, zero, rows, each)
+}
+
+/// Runs an object on rows.
+pub(crate) fn play<R: Rows<Error = Failure>>(
+    subject: &Subject,
+    settings: Settings,
+    zero: i64,
+    rows: R,
+    each: &mut dyn FnMut(i64, &Step<'_>) -> Result<(), Failure>,
+) -> Result<Run, Failure> {
+    let closed = matches!(settings.source, Source::Closed(_));
     let simulation = Simulation::new(&subject.object, &subject.triggers, settings)
         .map_err(|found| object::mistakes(&subject.object, &found))?;
     let warnings = simulation.warnings().iter().map(ToString::to_string).collect();
     let mut lines = Lines {
         replicas: Line::default(),
         metrics: vec![Line::default(); simulation.columns().len()],
-        backlog: closed.map(|_| Line::default()),
+        backlog: closed.then(Line::default),
     };
     let mut failed = None;
-    let feed = Feed::new(first, series, order, end);
-    let summary = simulation.run(feed, &mut |step| {
+    let summary = simulation.run(rows, &mut |step| {
         lines.take(zero, step);
         match each(zero, step) {
             Ok(()) => ControlFlow::Continue(()),

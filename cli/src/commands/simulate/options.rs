@@ -10,6 +10,21 @@ use crate::simulate::prometheus::Query;
 use crate::simulate::run::Loop;
 use crate::simulate::series::Format;
 
+/// The world that a manifest is put into.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct World {
+    /// Where the values are from
+    #[command(flatten)]
+    pub series: SeriesArgs,
+    /// What works the messages off
+    #[command(flatten)]
+    pub closed: ClosedArgs,
+    /// How the cluster behaves
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
 /// Where the values are from.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Series options")]
@@ -70,7 +85,7 @@ pub struct ClosedArgs {
 
 impl ClosedArgs {
     /// The loop, if it is closed.
-    pub(super) fn closed(&self) -> Option<Loop> {
+    pub(crate) fn closed(&self) -> Option<Loop> {
         Some(Loop {
             service_rate: self.service_rate?,
             backlog: self.initial_backlog.unwrap_or_default(),
@@ -149,7 +164,7 @@ fn input(text: &str) -> Result<(String, Input), String> {
 }
 
 /// A number from 0.
-pub(super) fn amount(text: &str) -> Result<f64, String> {
+pub(crate) fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1e12).contains(number));
     number.ok_or_else(|| "must be a number from 0 to 1e12".to_owned())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use engine::simulate::{By, Step, StepReport, Summary};
+use engine::simulate::{Step, StepReport, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -112,15 +112,7 @@ impl Steps {
     pub(super) fn take(&mut self, zero: i64, step: &Step<'_>) -> Result<(), Failure> {
         let change = step.is_change();
         if self.page && change && self.run == 0 {
-            self.changes.push(|| Change {
-                at: zero + step.t(),
-                replicas: step.replicas(),
-                by: match step.by() {
-                    By::Hpa => "hpa",
-                    By::Keda => "keda",
-                },
-                why: step.why(),
-            });
+            self.changes.push(|| Change::of(zero, step));
         }
         if !self.json || !(change || self.every) {
             return Ok(());
@@ -202,14 +194,10 @@ pub(super) fn pictures(
     }
     let picture = picture(subjects, runs);
     let names: Vec<String> = subjects.iter().map(|subject| subject.file.clone()).collect();
-    let rows = print::summary(&names, runs);
+    let summaries: Vec<&Summary> = runs.iter().map(|run| &run.summary).collect();
+    let rows = print::summary(&names, &summaries);
     if args.output == Form::Table {
-        let columns = if cx.ui.stdout_is_tty {
-            cx.ui.size().0
-        } else {
-            WIDTH
-        };
-        let colour = cx.ui.colour && cx.ui.stdout_is_tty;
+        let (columns, colour) = canvas(cx);
         let plot = terminal::render(&picture, columns, colour);
         cx.ui
             .data(&format!("{}\n\n{}\n{plot}", picture.title, print::text(&rows)))?;
@@ -218,18 +206,26 @@ pub(super) fn pictures(
         write(file, &svg::render(&picture)?)?;
     }
     if let Some(file) = &args.html {
-        write(file, &html::render(&picture, &rows, changes)?)?;
+        write(file, &html::render(&picture, "", &rows, changes)?)?;
     }
     Ok(())
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
+/// Columns of a plot, and whether it may have colours.
+pub(crate) fn canvas(cx: &Context) -> (usize, bool) {
+    let terminal = cx.ui.stdout_is_tty;
+    let columns = if terminal { cx.ui.size().0 } else { WIDTH };
+    (columns, cx.ui.colour && terminal)
+}
+
+/// Writes a picture.
+pub(crate) fn write(file: &Path, text: &str) -> Result<(), Failure> {
     fs::write(file, text)
         .map_err(|error| Failure::new(exit::USAGE, format!("cannot write {}", file.display())).because(error))
 }
 
 /// Replicas on top, then the backlog, then each metric.
-fn picture(subjects: &[Subject], runs: &[Run]) -> Picture {
+pub(crate) fn picture(subjects: &[Subject], runs: &[Run]) -> Picture {
     let first = &subjects[0].object.metadata;
     let namespace = first.namespace.as_deref().unwrap_or_default();
     let target = &subjects[0].object.spec.scale_target_ref.name;

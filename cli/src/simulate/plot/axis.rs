@@ -98,7 +98,7 @@ impl Times {
 }
 
 /// A value in as few characters as tell it.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")] {
         if value.abs() >= unit {
             let unit = if letter == "k" { 1e3 } else { unit };

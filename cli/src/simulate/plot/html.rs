@@ -1,5 +1,6 @@
 //! A page to look around in: everything is in the one file, and nothing is fetched.
 
+use engine::simulate::{By, Step};
 use serde_json::{Value, json};
 
 use super::svg;
@@ -24,6 +25,21 @@ pub(crate) struct Change {
     pub(crate) why: String,
 }
 
+impl Change {
+    /// What a step changed; `zero` is the time that it counts from.
+    pub(crate) fn of(zero: i64, step: &Step<'_>) -> Self {
+        Self {
+            at: zero + step.t(),
+            replicas: step.replicas(),
+            by: match step.by() {
+                By::Hpa => "hpa",
+                By::Keda => "keda",
+            },
+            why: step.why(),
+        }
+    }
+}
+
 /// The changes of a run, as many as a page tells.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
@@ -42,9 +58,10 @@ impl Changes {
     }
 }
 
-/// Makes the page. `summary` has a name and a value a run in each row.
+/// Makes the page. `above` is a drawing that comes before the plot; `summary` has a name and a value a run in each row.
 pub(crate) fn render(
     picture: &Picture,
+    above: &str,
     summary: &[Vec<String>],
     changes: &Changes,
 ) -> Result<String, Failure> {
@@ -65,9 +82,13 @@ pub(crate) fn render(
     // Nothing in a text may end the script.
     let data = data.to_string().replace('<', "\\u003c");
     let page = PAGE.replace("@title@", &escaped(&picture.title));
-    let (head, tail) = page.split_once("@picture@").unwrap_or((&page, ""));
+    let (top, tail) = page.split_once("@above@").unwrap_or((&page, ""));
+    let (head, tail) = tail.split_once("@picture@").unwrap_or((tail, ""));
     let (middle, tail) = tail.split_once("@data@").unwrap_or((tail, ""));
-    Ok(format!("{head}{}{middle}{data}{tail}", svg::render(picture)?))
+    Ok(format!(
+        "{top}{above}{head}{}{middle}{data}{tail}",
+        svg::render(picture)?
+    ))
 }
 
 fn points(line: &Line) -> Vec<Value> {
@@ -111,7 +132,8 @@ mod tests {
                 why: "</script>".to_owned(),
             });
         }
-        let page = render(&picture, &[vec!["a".to_owned(), "<b>".to_owned()]], &changes).expect("is made");
+        let page =
+            render(&picture, "", &[vec!["a".to_owned(), "<b>".to_owned()]], &changes).expect("is made");
         assert_eq!(page.matches("<script").count(), 1, "{page}");
         assert_eq!(page.matches("</script>").count(), 1);
         assert!(page.contains("\"leftOut\":1"));

@@ -24,13 +24,19 @@ const GAP: RGBColor = RGBColor(214, 39, 40);
 
 /// Draws it.
 pub(crate) fn render(picture: &Picture) -> Result<String, Failure> {
+    drawn(|text| draw(picture, text))
+}
+
+/// What drawing into a text comes to.
+pub(crate) type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+
+/// A drawing as text.
+pub(crate) fn drawn(draw: impl for<'a> FnOnce(&'a mut String) -> Drawn<'a>) -> Result<String, Failure> {
     let mut text = String::new();
-    draw(picture, &mut text)
+    draw(&mut text)
         .map_err(|error| Failure::new(exit::UNEXPECTED, format!("cannot draw the plot: {error}")))?;
     Ok(text)
 }
-
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 fn draw<'a>(picture: &Picture, text: &'a mut String) -> Drawn<'a> {
     let rest = u32::try_from(picture.panels.len().saturating_sub(1)).unwrap_or(0);

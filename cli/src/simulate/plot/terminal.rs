@@ -8,7 +8,7 @@ use crate::simulate::trace::{Line, Panel, Picture};
 /// Rows of the panel of replicas, and of the others.
 const ROWS: [usize; 2] = [8, 4];
 /// Columns left of the plot.
-const MARGIN: usize = 8;
+pub(crate) const MARGIN: usize = 8;
 /// The narrowest and the widest plot.
 const WIDTHS: [usize; 2] = [20, 120];
 /// Eighths of a character, from none to all.
@@ -118,58 +118,74 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes a row; each run of a colour is painted at once.
+    /// Writes a row.
     fn write(&self, cells: &[(char, Option<usize>)], text: &mut String) {
-        let mut line = String::new();
-        let end = cells
-            .iter()
-            .rposition(|(letter, _)| *letter != ' ')
-            .map_or(0, |last| last + 1);
-        for run in cells[..end].chunk_by(|a, b| a.1 == b.1) {
-            let letters: String = run.iter().map(|(letter, _)| *letter).collect();
-            if letters.trim().is_empty() {
-                line.push_str(&letters);
-            } else {
-                line.push_str(&self.paint(&letters, run[0].1));
-            }
-        }
-        text.push_str(&line);
+        text.push_str(&line(cells, &COLOURS, self.colour));
         text.push('\n');
     }
 
     fn paint(&self, letters: &str, line: Option<usize>) -> String {
-        match line.filter(|_| self.colour) {
-            Some(line) => format!("\x1b[{}m{letters}\x1b[0m", COLOURS[line]),
-            None => letters.to_owned(),
+        paint(letters, line.map(|line| COLOURS[line]), self.colour)
+    }
+}
+
+/// Characters and their colours as a line without blanks at its end; each run of a colour is painted at once.
+pub(crate) fn line(cells: &[(char, Option<usize>)], colours: &[&str], colour: bool) -> String {
+    let mut line = String::new();
+    let end = cells
+        .iter()
+        .rposition(|(letter, _)| *letter != ' ')
+        .map_or(0, |last| last + 1);
+    for run in cells[..end].chunk_by(|a, b| a.1 == b.1) {
+        let letters: String = run.iter().map(|(letter, _)| *letter).collect();
+        if letters.trim().is_empty() {
+            line.push_str(&letters);
+        } else {
+            line.push_str(&paint(&letters, run[0].1.map(|number| colours[number]), colour));
         }
+    }
+    line
+}
+
+/// Letters in a colour, if there are colours.
+pub(crate) fn paint(letters: &str, code: Option<&str>, colour: bool) -> String {
+    match code.filter(|_| colour) {
+        Some(code) => format!("\x1b[{code}m{letters}\x1b[0m"),
+        None => letters.to_owned(),
     }
 }
 
 fn time_axis(picture: &Picture, width: usize, text: &mut String) {
     let times = Times::new(picture.from, picture.to, (width / 12).max(2));
+    let span = i128::from((picture.to - picture.from).max(1));
+    let marks = times.marks().map(|at| {
+        let column = i128::from(at - picture.from) * (width as i128 - 1) / span;
+        (column as usize, times.label(at))
+    });
+    text.push_str(&ruler(width, marks));
+}
+
+/// The line below a plot and its labels, each at a column and left out where it does not fit.
+pub(crate) fn ruler(width: usize, marks: impl Iterator<Item = (usize, String)>) -> String {
     let mut line = vec!['─'; width];
     let mut labels: Vec<char> = vec![' '; MARGIN + width + MARGIN];
     let mut free = 0;
-    for at in times.marks() {
-        let span = (picture.to - picture.from).max(1);
-        let column = (i128::from(at - picture.from) * (width as i128 - 1) / i128::from(span)) as usize;
+    for (column, label) in marks {
         line[column] = '┴';
-        let label: Vec<char> = times.label(at).chars().collect();
+        let label: Vec<char> = label.chars().collect();
         let begin = (MARGIN + column).saturating_sub(label.len() / 2);
         if begin >= free && begin + label.len() <= labels.len() {
             free = begin + label.len() + 1;
             labels[begin..begin + label.len()].copy_from_slice(&label);
         }
     }
-    let line: String = line.into_iter().collect();
-    let labels: String = labels.into_iter().collect();
-    let _ = writeln!(
-        text,
-        "{:>width$}└{line}\n{}",
+    let (line, labels): (String, String) = (line.into_iter().collect(), labels.into_iter().collect());
+    format!(
+        "{:>width$}└{line}\n{}\n",
         "",
         labels.trim_end(),
         width = MARGIN - 1
-    );
+    )
 }
 
 #[cfg(test)]
