@@ -10,6 +10,8 @@
 //! Functions carry the names of those in Kubernetes' `pkg/controller/podautoscaler`, version 1.36, whose results they
 //! have to the last bit: integers wrap and floats become integers as Go's do on amd64. `cargo xtask oracle` compares both.
 //!
+//! `Mirror` goes the other way: from what a live HPA shows to whether it did the same.
+//!
 //! Not modelled: a target whose scale has no selector, pods that two HPAs select, and label selectors that are no selectors.
 
 mod behavior;
@@ -19,6 +21,7 @@ mod error;
 mod go;
 mod metrics;
 mod pods;
+mod recompute;
 mod reconcile;
 mod replica_calculator;
 mod spec;
@@ -30,6 +33,7 @@ pub use calculation::{Calculation, Rule};
 pub(crate) use defaults::set_defaults_behavior;
 pub use error::{Cause, MetricError, MetricsError};
 pub use metrics::{Computed, Proposal, compute_replicas_for_metrics};
+pub use recompute::{Mirror, Recomputed, Unseen, Verdict};
 pub use reconcile::{Controller, Event, Outcome, Rescale, SyncError};
 pub use spec::{
     Behavior, Metric, Policy, PolicyType, ScalingRules, SelectPolicy, Source, Spec, SpecError, Target,

@@ -208,66 +208,12 @@ impl Memory {
         desired: i32,
         behavior: &Behavior,
     ) -> (i32, Limit) {
-        let Normalization {
-            current, min, max, ..
-        } = *args;
-        if desired > current {
-            let rate = self.scale_up_limit(args, &behavior.scale_up).max(current);
-            let (most, limit) = if max > rate {
-                (rate, Limit::ScaleUpLimit)
-            } else {
-                (max, Limit::TooManyReplicas)
-            };
-            if desired > most {
-                return (most, limit);
-            }
-        } else if desired < current {
-            let rate = self.scale_down_limit(args, &behavior.scale_down).min(current);
-            let (fewest, limit) = if min < rate {
-                (rate, Limit::ScaleDownLimit)
-            } else {
-                (min, Limit::TooFewReplicas)
-            };
-            if desired < fewest {
-                return (fewest, limit);
-            }
-        }
-        (desired, Limit::DesiredWithinRange)
-    }
-
-    /// Upstream: `calculateScaleUpLimitWithScalingRules`.
-    fn scale_up_limit(&self, args: &Normalization, rules: &ScalingRules) -> i32 {
-        let proposals = rules.policies.iter().map(|policy| {
-            let start = self.period_start_replicas(args, policy);
-            match policy.type_ {
-                PolicyType::Pods => start.wrapping_add(policy.value),
-                // Rounded up, or else few replicas would never become more.
-                PolicyType::Percent => {
-                    int32((f64::from(start) * (1.0 + f64::from(policy.value) / 100.0)).ceil())
-                }
-            }
-        });
-        match rules.select_policy {
-            SelectPolicy::Disabled => args.current,
-            SelectPolicy::Min => proposals.min().unwrap_or(i32::MAX),
-            SelectPolicy::Max => proposals.max().unwrap_or(i32::MIN),
-        }
-    }
-
-    /// Upstream: `calculateScaleDownLimitWithBehaviors`.
-    fn scale_down_limit(&self, args: &Normalization, rules: &ScalingRules) -> i32 {
-        let proposals = rules.policies.iter().map(|policy| {
-            let start = self.period_start_replicas(args, policy);
-            match policy.type_ {
-                PolicyType::Pods => start.wrapping_sub(policy.value),
-                PolicyType::Percent => int32(f64::from(start) * (1.0 - f64::from(policy.value) / 100.0)),
-            }
-        });
-        match rules.select_policy {
-            SelectPolicy::Disabled => args.current,
-            SelectPolicy::Min => proposals.max().unwrap_or(i32::MIN),
-            SelectPolicy::Max => proposals.min().unwrap_or(i32::MAX),
-        }
+        let start = |policy: &Policy| self.period_start_replicas(args, policy);
+        let rates = Rates {
+            up: scale_up_limit(&behavior.scale_up, args.current, start),
+            down: scale_down_limit(&behavior.scale_down, args.current, start),
+        };
+        convert_desired_replicas_with_rates(args, desired, rates)
     }
 
     fn period_start_replicas(&self, args: &Normalization, policy: &Policy) -> i32 {
@@ -305,6 +251,81 @@ impl Memory {
     }
 }
 
+/// How far the policies let the replicas go.
+#[derive(Clone, Copy)]
+pub(super) struct Rates {
+    pub(super) up: i32,
+    pub(super) down: i32,
+}
+
+/// The end of `convertDesiredReplicasWithBehaviorRate`, once the rates are known.
+pub(super) fn convert_desired_replicas_with_rates(
+    args: &Normalization,
+    desired: i32,
+    rates: Rates,
+) -> (i32, Limit) {
+    let Normalization {
+        current, min, max, ..
+    } = *args;
+    if desired > current {
+        let rate = rates.up.max(current);
+        let (most, limit) = if max > rate {
+            (rate, Limit::ScaleUpLimit)
+        } else {
+            (max, Limit::TooManyReplicas)
+        };
+        if desired > most {
+            return (most, limit);
+        }
+    } else if desired < current {
+        let rate = rates.down.min(current);
+        let (fewest, limit) = if min < rate {
+            (rate, Limit::ScaleDownLimit)
+        } else {
+            (min, Limit::TooFewReplicas)
+        };
+        if desired < fewest {
+            return (fewest, limit);
+        }
+    }
+    (desired, Limit::DesiredWithinRange)
+}
+
+/// `start` gives the replicas at the start of a policy's period.
+///
+/// Upstream: `calculateScaleUpLimitWithScalingRules`.
+pub(super) fn scale_up_limit(rules: &ScalingRules, current: i32, start: impl Fn(&Policy) -> i32) -> i32 {
+    let proposals = rules.policies.iter().map(|policy| {
+        let start = start(policy);
+        match policy.type_ {
+            PolicyType::Pods => start.wrapping_add(policy.value),
+            // Rounded up, or else few replicas would never become more.
+            PolicyType::Percent => int32((f64::from(start) * (1.0 + f64::from(policy.value) / 100.0)).ceil()),
+        }
+    });
+    match rules.select_policy {
+        SelectPolicy::Disabled => current,
+        SelectPolicy::Min => proposals.min().unwrap_or(i32::MAX),
+        SelectPolicy::Max => proposals.max().unwrap_or(i32::MIN),
+    }
+}
+
+/// Upstream: `calculateScaleDownLimitWithBehaviors`.
+pub(super) fn scale_down_limit(rules: &ScalingRules, current: i32, start: impl Fn(&Policy) -> i32) -> i32 {
+    let proposals = rules.policies.iter().map(|policy| {
+        let start = start(policy);
+        match policy.type_ {
+            PolicyType::Pods => start.wrapping_sub(policy.value),
+            PolicyType::Percent => int32(f64::from(start) * (1.0 - f64::from(policy.value) / 100.0)),
+        }
+    });
+    match rules.select_policy {
+        SelectPolicy::Disabled => current,
+        SelectPolicy::Min => proposals.max().unwrap_or(i32::MIN),
+        SelectPolicy::Max => proposals.min().unwrap_or(i32::MAX),
+    }
+}
+
 fn seconds(seconds: i32) -> Nanos {
     Nanos::from(seconds) * 1_000_000_000
 }
@@ -316,7 +337,7 @@ fn replicas_change_per_period(events: &[ScaleEvent], cutoff: Nanos) -> i32 {
 }
 
 /// Upstream: `getLongestPolicyPeriod`.
-fn longest_policy_period(rules: &ScalingRules) -> i32 {
+pub(super) fn longest_policy_period(rules: &ScalingRules) -> i32 {
     let periods = rules.policies.iter().map(|policy| policy.period_seconds);
     periods.max().unwrap_or(0).max(0)
 }
@@ -329,7 +350,7 @@ fn mark_scale_events_outdated(events: &mut [ScaleEvent], cutoff: Nanos) {
 }
 
 /// Upstream: `convertDesiredReplicasWithRules`.
-fn convert_desired_replicas_with_rules(args: &Normalization, desired: i32) -> (i32, Limit) {
+pub(super) fn convert_desired_replicas_with_rules(args: &Normalization, desired: i32) -> (i32, Limit) {
     let rate = calculate_scale_up_limit(args.current);
     let (most, limit) = if args.max > rate {
         (rate, Limit::ScaleUpLimit)

@@ -16,8 +16,8 @@ use crate::quantity::Quantity;
 /// How far from 1 a ratio may be before anything happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tolerances {
-    scale_down: f64,
-    scale_up: f64,
+    pub(super) scale_down: f64,
+    pub(super) scale_up: f64,
 }
 
 impl Tolerances {
@@ -32,7 +32,7 @@ impl Tolerances {
     }
 
     /// Upstream: `isWithin`.
-    fn is_within(self, usage_ratio: f64) -> bool {
+    pub(super) fn is_within(self, usage_ratio: f64) -> bool {
         (1.0 - self.scale_down) <= usage_ratio && usage_ratio <= (1.0 + self.scale_up)
     }
 }
@@ -55,10 +55,10 @@ pub(super) struct ReplicaCalculator<'a> {
 }
 
 /// What pods have, over what they should have.
-struct Ratio {
-    quotient: f64,
-    usage: Amount,
-    target: Amount,
+pub(super) struct Ratio {
+    pub(super) quotient: f64,
+    pub(super) usage: Amount,
+    pub(super) target: Amount,
 }
 
 impl<'a> ReplicaCalculator<'a> {
@@ -181,13 +181,9 @@ impl<'a> ReplicaCalculator<'a> {
     ) -> Result<Calculation, Cause> {
         let usage_ratio = first.quotient;
         let scale_up_with_unready = tally.unready > 0 && usage_ratio > 1.0;
-        let calculation = self.calculation(first, current_replicas, count(tally.ready));
+        let calculation = self.all_ready(current_replicas, first, count(tally.ready));
         if !scale_up_with_unready && tally.missing == 0 {
-            if self.tolerances.is_within(usage_ratio) {
-                return Ok(calculation.stays(Rule::ReadyWithin));
-            }
-            let replicas = int32((usage_ratio * tally.ready as f64).ceil());
-            return Ok(calculation.goes(Rule::Ready, replicas));
+            return Ok(calculation);
         }
         let assumed = Assumed::new(tally, usage_ratio, scale_up_with_unready);
         let new_usage_ratio = again(&assumed)?;
@@ -195,6 +191,7 @@ impl<'a> ReplicaCalculator<'a> {
         let calculation = Calculation {
             ratio: new_usage_ratio,
             tolerance: self.tolerance(new_usage_ratio),
+            replicas: current_replicas,
             counted: count(counted),
             unready: if scale_up_with_unready { tally.unready } else { 0 },
             missing: tally.missing,
@@ -213,6 +210,15 @@ impl<'a> ReplicaCalculator<'a> {
             return Ok(calculation.stays(Rule::AssumedTurned));
         }
         Ok(calculation.goes(Rule::Assumed, replicas))
+    }
+
+    /// The replicas for a ratio over pods that are all ready and all have a value.
+    pub(super) fn all_ready(&self, current_replicas: i32, ratio: &Ratio, ready: i64) -> Calculation {
+        let calculation = self.calculation(ratio, current_replicas, ready);
+        if self.tolerances.is_within(ratio.quotient) {
+            return calculation.stays(Rule::ReadyWithin);
+        }
+        calculation.goes(Rule::Ready, int32((ratio.quotient * ready as f64).ceil()))
     }
 
     fn tolerance(&self, ratio: f64) -> f64 {
