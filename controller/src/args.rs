@@ -84,6 +84,12 @@ pub(crate) struct Args {
     /// Folder under which `filePath` authentication may read.
     #[arg(long, default_value = "")]
     pub(crate) filepath_auth_root_path: String,
+    /// `--horizontal-pod-autoscaler-tolerance` of kube-controller-manager, with which decisions of the HPA are recomputed.
+    #[arg(long, default_value_t = 0.1, value_parser = share)]
+    pub(crate) hpa_tolerance: f64,
+    /// `--horizontal-pod-autoscaler-downscale-stabilization` of kube-controller-manager, as above.
+    #[arg(long, default_value = "5m", value_parser = go_duration)]
+    pub(crate) hpa_downscale_stabilization: Duration,
     /// Idle connections kept in total; `0` is no limit.
     #[arg(long, default_value_t = 0)]
     pub(crate) http_max_idle_conns: usize,
@@ -160,6 +166,15 @@ impl Args {
         args.inert = inert;
         Ok(args)
     }
+
+    /// The HPA controller as the flags describe it.
+    pub(crate) fn hpa(&self) -> engine::hpa::Options {
+        engine::hpa::Options {
+            tolerance: self.hpa_tolerance,
+            downscale_stabilization: self.hpa_downscale_stabilization,
+            ..engine::hpa::Options::default()
+        }
+    }
 }
 
 /// Rewrites `-flag` to `--flag` and takes out what has no effect.
@@ -224,6 +239,13 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(format!("`{text}` must be a number above zero")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..f64::MAX).contains(&share) => Ok(share),
+        _ => Err(format!("`{text}` must be a share such as `0.1`, not below zero")),
     }
 }
 
@@ -330,6 +352,18 @@ mod tests {
         let args = parse(&["--http-max-idle-conns=5", "-http-idle-conn-timeout", "1m"]).unwrap();
         assert_eq!(args.inert, ["--http-max-idle-conns", "--http-idle-conn-timeout"]);
         assert_eq!(parse(&[]).unwrap().inert, [""; 0]);
+    }
+
+    #[test]
+    fn flags_of_the_hpa_have_the_defaults_of_kubernetes() {
+        let args = parse(&[]).unwrap();
+        let defaults = engine::hpa::Options::default();
+        assert_eq!(args.hpa(), defaults);
+        let args = parse(&["--hpa-tolerance=0.2", "-hpa-downscale-stabilization", "1m"]).unwrap();
+        let wanted = (0.2, Duration::from_mins(1));
+        assert_eq!((args.hpa().tolerance, args.hpa().downscale_stabilization), wanted);
+        assert!(parse(&["--hpa-tolerance=-1"]).is_err());
+        assert!(parse(&["--hpa-tolerance=NaN"]).is_err());
     }
 
     #[test]

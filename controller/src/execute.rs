@@ -85,7 +85,10 @@ impl<'a> Executor<'a> {
                 self.live.wrote_hpa(None);
                 Ok(())
             }
-            Action::SetScale { target, from, to } => self.set_scale(target, *from, *to).await,
+            Action::SetScale { target, from, to } => {
+                self.live.will_scale(*to);
+                self.set_scale(target, *from, *to).await
+            }
             Action::StartLoop { generation } => {
                 scale_loop::start(self.operator, self.live, *generation);
                 Ok(())

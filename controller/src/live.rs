@@ -10,10 +10,12 @@ use engine::action::{Action, Failure};
 use engine::activate::{self, Observed, Source};
 use engine::desired::ObjectKey;
 use engine::explain;
+use engine::hpa::{Mirror, Options, Recomputed};
 use engine::ledger::{Record, Ring, What};
 use engine::reconcile::{self, Outcome};
 use engine::report::DecisionReport;
 use jiff::Timestamp;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::ResourceExt as _;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -91,6 +93,10 @@ struct State {
     decision: Option<DecisionReport>,
     replicas: Option<i32>,
     next: Option<Timestamp>,
+    /// What the HPA was served and showed.
+    mirror: Option<Box<Mirror>>,
+    /// The last decision of the HPA that was followed.
+    recomputed: Option<Box<Recomputed>>,
 }
 
 /// What is remembered for people.
@@ -104,6 +110,8 @@ pub(crate) struct Memory {
     pub(crate) replicas: Option<i32>,
     /// When the next poll begins.
     pub(crate) next: Option<Timestamp>,
+    /// The last decision of the HPA that was followed.
+    pub(crate) recomputed: Option<Recomputed>,
     /// The ledger, oldest first.
     pub(crate) records: Vec<Record>,
 }
@@ -322,6 +330,41 @@ impl Live {
         );
     }
 
+    /// Remembers the value of a metric that goes out to the HPA, in thousandths.
+    pub(crate) fn serve(&self, metric: &str, milli: i64) {
+        let mut state = self.state();
+        let mirror = state.mirror.get_or_insert_default();
+        mirror.serve(metric, milli, Timestamp::now());
+    }
+
+    /// Remembers that the scale is about to be set from here: what the HPA then finds is not somebody else's.
+    pub(crate) fn will_scale(&self, replicas: i32) {
+        self.state().mirror.get_or_insert_default().set_scale(replicas);
+    }
+
+    /// Recomputes what the HPA decided between two of its states. Gives it back, if it was followed.
+    pub(crate) fn hpa_seen(
+        &self,
+        options: &Options,
+        before: Option<&HorizontalPodAutoscaler>,
+        after: Option<&HorizontalPodAutoscaler>,
+    ) -> Option<Recomputed> {
+        let now = Timestamp::now();
+        let mut state = self.state();
+        let Some(after) = after else {
+            (state.mirror, state.recomputed) = (None, None);
+            return None;
+        };
+        let mirror = state.mirror.get_or_insert_default();
+        let found = mirror.observe(options, before, after, now)?;
+        state.recomputed = Some(Box::new(found.clone()));
+        drop(state);
+        if found.is_news() {
+            self.record(now, What::Hpa(Box::new(found.clone())));
+        }
+        Some(found)
+    }
+
     /// Records an effect on the cluster.
     pub(crate) fn note_write(&self, action: &Action, failure: Option<&Failure>) {
         let what = What::Write {
@@ -370,6 +413,7 @@ impl Live {
             decision: state.decision.clone(),
             replicas: state.replicas,
             next: state.next.filter(|_| state.running.is_some()),
+            recomputed: state.recomputed.as_deref().cloned(),
             records: if records {
                 state.ring.iter().cloned().collect()
             } else {

@@ -31,6 +31,7 @@ mod operator;
 mod prometheus;
 mod push;
 mod queue;
+mod recompute;
 mod reconcile;
 mod report;
 mod run;

@@ -91,6 +91,13 @@ impl Feed {
         if broken {
             return Err(failed(format!("metric:{metric} encountered error")));
         }
+        if let Some((first, _)) = answers.first() {
+            let values = answers
+                .iter()
+                .flat_map(|(answer, _)| answer.result.iter().flatten());
+            let milli = values.map(|sample| sample.quantity().milli());
+            live.serve(first.metric.name.as_str(), milli.fold(0, i64::saturating_add));
+        }
         Ok(ExternalMetricValueList {
             metadata: None,
             items,

@@ -99,6 +99,8 @@ pub(crate) struct Operator {
     pub(crate) stop: CancellationToken,
     /// One change of an authentication's status at a time: each adds to or takes from one list.
     pub(crate) auth_status: tokio::sync::Mutex<()>,
+    /// The HPA controller, as the flags describe it.
+    pub(crate) hpa: engine::hpa::Options,
     /// Ledgers.
     pub(crate) ledgers: Arc<Ledgers>,
     /// What the log has told and is still so.
@@ -146,6 +148,7 @@ impl Operator {
             writer,
             events,
             metrics,
+            hpa: args.hpa(),
             ledgers: Ledgers::new(&environment.pod_name),
             complaints: Arc::clone(&builder.complaints),
             environment,

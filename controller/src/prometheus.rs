@@ -2,6 +2,7 @@
 //!
 //! The text is `OpenMetrics`; counters carry `_total` as upstream's do.
 
+mod hpa;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ struct Inner {
     queue_depth: Gauges,
     reconciles: Counters,
     rpc: Rpc,
+    hpa: hpa::Hpa,
     sources: sources::Sources,
     /// What was written per object, so that it can be taken back when the object goes.
     written: Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>,
@@ -169,6 +171,7 @@ impl Metrics {
                 "Reconciles by result",
             ),
             rpc: Rpc::register(&mut registry),
+            hpa: hpa::Hpa::register(&mut registry),
             sources: sources::Sources::register(&mut registry),
             written: Mutex::default(),
             registry,
@@ -279,6 +282,7 @@ impl Metrics {
         }
         let labels = object_labels(namespace, object, "scaledObject");
         self.0.object_errors.remove(&labels);
+        self.0.hpa.remove(&labels);
         self.0.paused.remove(&labels);
         self.0.loop_latency.remove(&loop_labels(namespace, object));
     }

@@ -27,7 +27,11 @@ pub(crate) fn report(operator: &Operator, live: &Live, object: &ScaledObject, re
         .or_else(|| want.map(|want| want.hpa_name.clone()));
     let hpa = hpa_name.map(|name| {
         let key = ObjectKey::new(live.key.namespace.clone(), name.clone());
-        hpa(name, operator.caches.hpas.get(&key).as_deref())
+        let live = operator.caches.hpas.get(&key);
+        HpaReport {
+            recomputed: memory.recomputed.clone().filter(|_| live.is_some()),
+            ..hpa(name, live.as_deref())
+        }
     });
     ObjectReport {
         namespace: live.key.namespace.clone(),
@@ -129,6 +133,7 @@ fn hpa(name: String, live: Option<&HorizontalPodAutoscaler>) -> HpaReport {
         exists: live.is_some(),
         current: status.and_then(|status| status.current_replicas),
         desired: status.map(|status| status.desired_replicas),
+        recomputed: None,
         conditions: conditions.into_iter().flatten().map(condition).collect(),
     }
 }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::{Cache, Change};
 use crate::operator::{Operator, Work};
+use crate::recompute;
 
 /// A ScaledObject that may be unreadable: one bad object must not end the watch of all others.
 pub(crate) type Guarded = DeserializeGuard<crds::ScaledObject>;
@@ -267,6 +268,12 @@ fn hpa_changed(operator: &Operator, change: &Change<'_, HorizontalPodAutoscaler>
         .find(|owner| owner.kind == "ScaledObject" && owner.controller == Some(true));
     let Some(owner) = owner.cloned() else { return };
     let key = ObjectKey::new(change.key.namespace.clone(), owner.name);
+    recompute::hpa_changed(
+        operator,
+        &key,
+        change.old.as_deref(),
+        change.new.map(AsRef::as_ref),
+    );
     let untouched = match (&change.old, change.new) {
         (Some(old), Some(new)) => {
             old.spec == new.spec

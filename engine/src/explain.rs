@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::{Decision, Reading, TriggerReading, Why, failures};
 use crate::condition::seconds;
+use crate::hpa::Recomputed;
 use crate::ledger::{Record, What};
 use crate::quantity::Quantity;
 use crate::report::ObjectReport;
@@ -157,6 +158,7 @@ pub fn record(record: &Record) -> String {
             value: Err(error),
             ..
         } => format!("read by the HPA: {metric} failed: {error}"),
+        What::Hpa(recomputed) => recomputed.to_string(),
         What::Write { action, error: None } => format!("wrote: {action}"),
         What::Write {
             action,
@@ -179,6 +181,9 @@ pub struct Explanation {
     pub now: String,
     /// Why, as one sentence each.
     pub because: Vec<String>,
+    /// What the HPA did otherwise than its algorithm says, with what may be the cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What happens next.
     pub next: Vec<String>,
     /// What acted on the target, oldest first, as (time, line).
@@ -231,6 +236,7 @@ pub fn object(report: &ObjectReport, now: Timestamp) -> Explanation {
     Explanation {
         now: headline(report),
         because,
+        warnings: difference(report).into_iter().collect(),
         next,
         acted,
     }
@@ -239,7 +245,7 @@ pub fn object(report: &ObjectReport, now: Timestamp) -> Explanation {
 /// Whether a record says that something changed or was tried.
 fn is_act(what: &What) -> bool {
     match what {
-        What::Write { .. } | What::Push { .. } | What::Note { .. } => true,
+        What::Write { .. } | What::Push { .. } | What::Note { .. } | What::Hpa(_) => true,
         What::Poll { decision, .. } => !matches!(
             decision,
             Decision::StayActive
@@ -249,6 +255,23 @@ fn is_act(what: &What) -> bool {
         What::Read { value, .. } => value.is_err(),
         What::Reconcile { .. } => false,
     }
+}
+
+/// The last difference between the HPA and its recomputation.
+fn difference(report: &ObjectReport) -> Option<String> {
+    let last = report.hpa.as_ref().and_then(|hpa| hpa.recomputed.as_ref());
+    let told = |at: Option<Timestamp>, found: &Recomputed| {
+        let at = at.map_or_else(String::new, |at| format!("{}: ", seconds(at)));
+        let cause = found.reasons()?;
+        Some(format!("{at}{found}. Possible cause: {cause}"))
+    };
+    if let Some(last) = last.filter(|last| last.is_difference()) {
+        return told(None, last);
+    }
+    report.ledger.iter().rev().find_map(|record| match &record.what {
+        What::Hpa(found) if found.is_difference() => told(Some(record.until), found),
+        _ => None,
+    })
 }
 
 fn headline(report: &ObjectReport) -> String {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::activate::{Decision, Reading, TriggerReading};
+use crate::hpa::Recomputed;
 use crate::metric::MetricName;
 
 /// Bytes that the ring of one object may hold.
@@ -52,6 +53,8 @@ pub enum What {
         /// Whether the value of the last poll answered.
         cached: bool,
     },
+    /// The HPA changed the replicas, or did something else than what comes out when it is recomputed.
+    Hpa(Box<Recomputed>),
     /// Something was written to the cluster.
     Write {
         /// What, as a sentence fragment.
@@ -79,6 +82,7 @@ impl What {
             Self::Read { metric, .. } => Some((1, Some(metric))),
             Self::Reconcile { .. } => Some((2, None)),
             Self::Note { .. } => Some((3, None)),
+            Self::Hpa(_) => Some((4, None)),
             Self::Push { .. } | Self::Write { .. } => None,
         }
     }
@@ -90,6 +94,7 @@ impl What {
             Self::Read { metric, value, .. } => {
                 metric.as_str().len() + value.as_ref().map_or_else(String::len, String::len)
             }
+            Self::Hpa(recomputed) => recomputed.size(),
             Self::Write { action, error } => action.len() + error.as_ref().map_or(0, String::len),
             Self::Reconcile { outcome: text } | Self::Note { text } => text.len(),
         }

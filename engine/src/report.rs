@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activate::Decision;
 use crate::diagnostic::Diagnostic;
+use crate::hpa::Recomputed;
 use crate::ledger::Record;
 use crate::pause::Pause;
 
@@ -80,6 +81,9 @@ pub struct HpaReport {
     /// The replicas it wants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<i32>,
+    /// Its last decision that was followed, and whether the same came out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recomputed: Option<Recomputed>,
     /// Its own conditions as (type, status, reason, message).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<HpaCondition>,

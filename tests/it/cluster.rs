@@ -9,6 +9,7 @@ mod every_type;
 mod faults;
 mod jsonpath;
 mod record;
+mod recompute;
 mod scaling;
 mod shared;
 mod simulated;
@@ -79,7 +80,19 @@ pub(crate) fn tier() -> Tier {
         .case("kubectl_completes_the_plugin", || async {
             completion::by_kubectl()
         })
-        .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl);
+        .case("jsonpath_prints_what_kubectl_prints", jsonpath::as_kubectl)
+        .case(
+            "explain_recomputes_what_the_hpa_decides",
+            recompute::explain_agrees,
+        )
+        .case(
+            "explain_tells_who_else_sets_the_replicas",
+            recompute::another_writer,
+        )
+        .case(
+            "explain_tells_that_the_hpa_has_other_flags",
+            recompute::other_flags,
+        );
     trials(tier)
 }
 

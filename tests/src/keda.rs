@@ -186,6 +186,11 @@ impl Keda {
         format!("---- controller\n{controller}\n---- adapter\n{adapter}")
     }
 
+    /// The log of the controller that runs.
+    pub fn controller_log(&self) -> PathBuf {
+        lock(&self.controller).log().to_owned()
+    }
+
     /// The adapter's launch, to start one that is expected to fail.
     pub fn adapter_launch(&self) -> Launch {
         lock(&self.adapter).launch().clone()

@@ -132,6 +132,7 @@ fn hpa_report(object: &ScaledObject, hpa: Option<&HorizontalPodAutoscaler>) -> H
         exists: hpa.is_some(),
         current: status.map(|status| status.current_replicas.unwrap_or(0)),
         desired: status.map(|status| status.desired_replicas),
+        recomputed: None,
         conditions: conditions
             .into_iter()
             .map(|condition| HpaCondition {
@@ -265,6 +266,10 @@ fn value_text(value: &MetricValueStatus) -> Option<String> {
 
 /// Why the object has the replicas it has, as far as its conditions tell.
 pub(crate) fn why(report: &ObjectReport) -> String {
+    let recomputed = report.hpa.as_ref().and_then(|hpa| hpa.recomputed.as_ref());
+    if let Some(difference) = recomputed.filter(|found| found.is_difference()) {
+        return difference.to_string();
+    }
     if let Some(decision) = &report.decision {
         return decision.why.clone();
     }

@@ -18,6 +18,7 @@ pub(super) fn text(report: &ObjectReport, told: &Explanation, events: &[Told], r
         told.because.clone()
     };
     paragraph(&mut text, "Why", &because);
+    paragraph(&mut text, "Warning", &told.warnings);
     let triggers: Vec<String> = report.triggers.iter().map(trigger).collect();
     paragraph(&mut text, "Triggers", &triggers);
     let hpa: Vec<String> = report.hpa.iter().flat_map(hpa_lines).collect();
@@ -100,6 +101,7 @@ fn hpa_lines(hpa: &engine::report::HpaReport) -> Vec<String> {
         }
     };
     let mut lines = vec![seen];
+    lines.extend(hpa.recomputed.as_ref().map(ToString::to_string));
     let said =
         |c: &engine::report::HpaCondition| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message);
     lines.extend(hpa.conditions.iter().map(said));
@@ -125,6 +127,7 @@ fn clock(time: Timestamp) -> String {
 mod tests {
     use crds::{Condition, ConditionType};
     use engine::activate::Decision;
+    use engine::hpa::{Recomputed, Verdict};
     use engine::ledger::{Record, What};
     use engine::report::{DecisionReport, HpaCondition, HpaReport, ReplicasReport, TriggerReport};
 
@@ -139,6 +142,19 @@ mod tests {
         let wrote = What::Write {
             action: "scale apps/v1.Deployment worker from 0 to 1".to_owned(),
             error: None,
+        };
+        let kept = Recomputed {
+            current: 4,
+            desired: 4,
+            verdict: Verdict::Agrees,
+            changed_from: None,
+            arithmetic: "s0-redis-jobs: ceil(20 / 5) = 4".to_owned(),
+        };
+        let scaled = Recomputed {
+            current: 1,
+            verdict: Verdict::Differs { least: 3, most: 3 },
+            arithmetic: "s0-redis-jobs: ceil(12 / 5) = 3".to_owned(),
+            ..kept.clone()
         };
         let report = ObjectReport {
             namespace: "shop".to_owned(),
@@ -162,6 +178,7 @@ mod tests {
                 exists: true,
                 current: Some(4),
                 desired: Some(4),
+                recomputed: Some(kept.clone()),
                 conditions: vec![HpaCondition {
                     type_: "ScalingActive".to_owned(),
                     status: crds::ConditionStatus::True,
@@ -180,7 +197,10 @@ mod tests {
                 why: "s0-redis-jobs wants work done: the HPA decides between the bounds".to_owned(),
             }),
             next_poll: Some(at(130)),
-            ledger: vec![Record::new(at(60), wrote)],
+            ledger: vec![
+                Record::new(at(60), wrote),
+                Record::new(at(75), What::Hpa(Box::new(scaled))),
+            ],
             ..ObjectReport::default()
         };
         let told = explain::object(&report, at(100));
