@@ -7,7 +7,7 @@ use crds::{GroupVersionKindResource, ScaledObject};
 use engine::desired::ObjectKey;
 use engine::metric::{ExternalMetric, MetricName, Sample};
 use jiff::Timestamp;
-use scalers::{Built, Pool, ScalerError};
+use scalers::{Built, Moment, Pool, ScalerError};
 
 use crate::prometheus::{Metrics, Reading};
 use crate::triggers::{Builder, Slot, Triggers};
@@ -61,8 +61,8 @@ pub(crate) struct Subject {
 /// Who wants a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
-    /// The scale loop, which has time.
-    Loop,
+    /// The scale loop, which has time. A poll of a moment takes an answer that another poll of the moment was given.
+    Loop(Option<tokio::time::Instant>),
     /// The HPA controller, whose few workers wait, and whose request ends after a deadline.
     Hpa,
 }
@@ -77,8 +77,9 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// Asks every external metric of every trigger, all at once.
-    pub(crate) async fn all(&self, subject: &Subject) -> Vec<Answer> {
+    /// Asks every external metric of every trigger, all at once. What was asked since the moment that this is the poll of need
+    /// not be asked again.
+    pub(crate) async fn all(&self, subject: &Subject, since: Option<tokio::time::Instant>) -> Vec<Answer> {
         let questions = subject
             .triggers
             .slots
@@ -88,7 +89,7 @@ impl Asker {
                 let metrics = slot.metrics().externals().to_vec();
                 metrics
                     .into_iter()
-                    .map(move |metric| self.counted(subject, index, slot, metric, Caller::Loop))
+                    .map(move |metric| self.counted(subject, index, slot, metric, Caller::Loop(since)))
             });
         futures::future::join_all(questions).await
     }
@@ -162,13 +163,18 @@ async fn twice(
     caller: Caller,
     anew: impl Future<Output = Result<Arc<Built>, String>>,
 ) -> Result<Vec<Sample>, String> {
-    let mut error = match once(pool, slot, &slot.built(), read).await {
+    let (metric, now) = read;
+    let since = match caller {
+        Caller::Loop(since) => since,
+        Caller::Hpa => None,
+    };
+    let mut error = match once(pool, slot, &slot.built(), metric, Moment { now, since }).await {
         Ok(samples) => return Ok(samples),
         Err(error) => error,
     };
-    if caller == Caller::Loop || !error.is_silence() {
-        tracing::debug!(metric = %read.0, error = error.chain(), "read failed; trying with fresh credentials");
-        error = match once(pool, slot, &anew.await?, read).await {
+    if matches!(caller, Caller::Loop(_)) || !error.is_silence() {
+        tracing::debug!(%metric, error = error.chain(), "read failed; trying with fresh credentials");
+        error = match once(pool, slot, &anew.await?, metric, now.into()).await {
             Ok(samples) => return Ok(samples),
             Err(error) => error,
         };
@@ -177,8 +183,10 @@ async fn twice(
     let Some(former) = slot.former() else {
         return Err(why);
     };
-    tracing::debug!(metric = %read.0, error = why, "the new credentials do not work; asking with the former ones");
-    once(pool, slot, &former, read).await.map_err(|_| why)
+    tracing::debug!(%metric, error = why, "the new credentials do not work; asking with the former ones");
+    once(pool, slot, &former, metric, now.into())
+        .await
+        .map_err(|_| why)
 }
 
 /// Asks once, and lets the slot know how it went.
@@ -186,9 +194,10 @@ async fn once(
     pool: &Pool,
     slot: &Slot,
     built: &Arc<Built>,
-    (metric, at): (&MetricName, Timestamp),
+    metric: &MetricName,
+    moment: Moment,
 ) -> Result<Vec<Sample>, ScalerError> {
-    let result = pool.ask(built, metric, at).await;
+    let result = pool.ask(built, metric, moment).await;
     match &result {
         Ok(_) => slot.answered(built),
         Err(_) => slot.failed(built),

@@ -17,6 +17,7 @@ use engine::reconcile::Phase;
 use jiff::Timestamp;
 use kube::Resource as _;
 use kube::core::subresource::Scale;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Answer, Subject};
@@ -54,6 +55,8 @@ pub(crate) fn stop(live: &Live) {
 async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) {
     let mut due = Timestamp::now();
     let mut pushes = push::Pushes::default();
+    // The first poll is of no moment: whoever wrote the object wants to know how it reads now.
+    let mut since = None;
     loop {
         let now = Timestamp::now();
         let late = Duration::try_from(now - due).unwrap_or_default();
@@ -61,7 +64,8 @@ async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) 
             .metrics
             .loop_began(&live.key.namespace, &live.key.name, late);
         // Boxed, so that a loop that sleeps, as nearly all of them do, takes no room for its next iteration.
-        let Some((interval, phase)) = Box::pin(iterate(&operator, &live, &stop, &mut pushes)).await else {
+        let Some((interval, phase)) = Box::pin(iterate(&operator, &live, &stop, &mut pushes, since)).await
+        else {
             return;
         };
         due = next(Timestamp::now(), interval, phase);
@@ -72,9 +76,18 @@ async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) 
             () = tokio::time::sleep(pause) => {}
         }
     }
+        since = moment(due);
 }
 
 /// The next moment of a phase, at most one interval from now.
+/// The moment of a poll as a time of the clock that never jumps, a little early: the clock that `due` is read from may be
+/// adjusted while loops sleep, so that some of one moment wake before it.
+fn moment(due: Timestamp) -> Option<Instant> {
+    const ADJUSTED: Duration = Duration::from_millis(50);
+    let late = Duration::try_from(Timestamp::now() - due).unwrap_or_default();
+    Instant::now().checked_sub(late + ADJUSTED)
+}
+
 fn next(now: Timestamp, interval: Duration, phase: Duration) -> Timestamp {
     let (interval, phase) = (interval.as_millis().max(1), phase.as_millis());
     let present = u128::try_from(now.as_millisecond()).unwrap_or_default();
@@ -101,6 +114,7 @@ async fn iterate(
     stop: &CancellationToken,
     pushes: &mut push::Pushes,
 ) -> Option<(Duration, Duration)> {
+    since: Option<Instant>,
     let object = operator.object(&live.key).ok()?;
     let retry = (Duration::from_secs(30), Duration::ZERO);
     let Ok(want) = desired::validate(&object) else {
@@ -108,7 +122,7 @@ async fn iterate(
     };
     let interval = Duration::try_from(want.polling_interval).unwrap_or(retry.0);
     let polled = tokio::select! {
-        polled = poll(operator, live, &object) => polled,
+        polled = poll(operator, live, &object, since) => polled,
         () = stop.cancelled() => return None,
     };
     if let Some(subject) = &polled.subject {
@@ -134,7 +148,12 @@ struct Polled {
     readings: Vec<TriggerReading>,
 }
 
-async fn poll(operator: &Arc<Operator>, live: &Arc<Live>, object: &Arc<ScaledObject>) -> Polled {
+async fn poll(
+    operator: &Arc<Operator>,
+    live: &Arc<Live>,
+    object: &Arc<ScaledObject>,
+    since: Option<Instant>,
+) -> Polled {
     let subject = match operator.subject(&live.key).await {
         Ok(subject) => subject,
         Err(message) => {
@@ -154,7 +173,7 @@ async fn poll(operator: &Arc<Operator>, live: &Arc<Live>, object: &Arc<ScaledObj
         .builder
         .refresh(&subject.object, subject.target.as_ref(), &subject.triggers)
         .await;
-    let answers = operator.asker.all(&subject).await;
+    let answers = operator.asker.all(&subject, since).await;
     live.set_polled(&answers);
     for answer in &answers {
         if answer.result.is_err() {

@@ -41,7 +41,7 @@ pub use error::{Cause, ScalerError};
 pub use input::{AuthParams, ContainerEnv, ObjectKey, TriggerInput};
 pub use metadata::{Field, Kind, Origin, TriggerMetadata};
 pub use observer::{Asker, Errand, Nulls, Observer};
-pub use pool::{BreakerState, ConnectionReport, Look, Pool, PushEvent};
+pub use pool::{BreakerState, ConnectionReport, Look, Moment, Pool, PushEvent};
 pub use resolve::{AuthenticationSource, Resolver};
 pub use scaler::{History, Offer, OtherKeys, ScalerType, Span};
 pub use secret::Secret;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! **Invariants.** A reading never takes longer than its deadline. Nothing older than the moment of asking is ever
-//! reused: only a request that is still in flight is shared. A source that hangs delays nobody else's.
+//! reused: a read shares a request that is still in flight, a poll also what was asked since the moment that it is the poll
+//! of. A source that hangs delays nobody else's.
 
 mod batch;
 mod breaker;
@@ -30,6 +31,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::built::Built;
 use crate::connect::Connect;
@@ -102,6 +104,22 @@ struct Inner {
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// When a question is put, and since when an equal one may have been.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time of day.
+    pub now: Timestamp,
+    /// Polls of one moment share one answer, however quickly it came: that to an equal question which was put since. Without
+    /// it, only a request that is in flight is shared.
+    pub since: Option<Instant>,
+}
+
+impl From<Timestamp> for Moment {
+    fn from(now: Timestamp) -> Self {
+        Self { now, since: None }
+    }
+}
+
 /// What a push trigger says without being asked.
 #[derive(Clone, Debug)]
 pub enum PushEvent {
@@ -144,6 +162,8 @@ pub(crate) struct Read<'a> {
     pub(crate) metric: &'a str,
     /// The time of day, where the caller has it.
     pub(crate) now: Option<Timestamp>,
+    /// Since when an equal question may have been put whose answer will do.
+    pub(crate) since: Option<Instant>,
     /// How long it may take, where the trigger says so itself.
     pub(crate) within: Option<Duration>,
 }
@@ -173,14 +193,14 @@ impl Pool {
         &self,
         built: &Built,
         metric: &MetricName,
-        now: Timestamp,
+        moment: impl Into<Moment>,
     ) -> Result<Vec<Sample>, ScalerError> {
         let Checked::External(trigger) = &built.checked else {
             return Err(ScalerError::UnknownMetric(metric.to_string()));
         };
         let (own, activation) = built.own_metric(&**trigger, metric)?;
         self.check_open()?;
-        let readings = trigger.ask(self, &built.asker, &own, now).await?;
+        let readings = trigger.ask(self, &built.asker, &own, moment.into()).await?;
         Ok(samples(metric, activation, readings))
     }
 
@@ -294,6 +314,7 @@ impl Pool {
         let put = Put {
             within: read.within.unwrap_or(connect.timeout),
             now: read.now,
+            since: read.since,
             errand: connect.observer.as_ref().map(|_| errand(read)),
         };
         self.follow(way, key, read.asker).ask(question, put).await

@@ -102,7 +102,14 @@ async fn read(pool: &Pool, server: &Server, slot: &Slot, key: &str) -> Result<f6
         let elsewhere = pool.mark(&built) != pool.mark(&slot.built());
         Ok(slot.replace(built, elsewhere))
     };
-    let samples = twice(pool, slot, (&metric, Timestamp::UNIX_EPOCH), Caller::Loop, anew).await?;
+    let samples = twice(
+        pool,
+        slot,
+        (&metric, Timestamp::UNIX_EPOCH),
+        Caller::Loop(None),
+        anew,
+    )
+    .await?;
     Ok(samples[0].value)
 }
 
@@ -159,7 +166,7 @@ async fn a_read_of_the_hpa_waits_for_one_deadline_only() {
     server.shared.lock().unwrap().wanted = None;
     server.shown();
     let metric = MetricName::new("s0-metric-api-depth");
-    for (caller, requests) in [(Caller::Hpa, 1), (Caller::Loop, 2)] {
+    for (caller, requests) in [(Caller::Hpa, 1), (Caller::Loop(None), 2)] {
         let anew = async { Ok(slot.built()) };
         let read = twice(&pool, &slot, (&metric, Timestamp::UNIX_EPOCH), caller, anew).await;
         assert!(read.unwrap_err().starts_with("no answer from "));

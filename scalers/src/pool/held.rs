@@ -96,6 +96,7 @@ impl<S: Source> Held<S> {
         let mut state = lock(&self.state);
         state.users.retain(|_, last| now.duration_since(*last) < idle);
         state.breaker.forget_old(now, idle);
+        self.asking.forget_old();
         now.duration_since(state.last) < idle
     }
 
@@ -181,7 +182,7 @@ impl<S: Source> Held<S> {
             return Ok((source, false));
         }
         let (held, connect) = (Arc::clone(self), Arc::clone(connect));
-        let opening = self.opening.join((), move || {
+        let opening = self.opening.join((), None, move || {
             Box::pin(async move {
                 // Those who ask give up at their own deadlines; but others join meanwhile, and would wait for the very
                 // opening that does not end.
@@ -206,16 +207,18 @@ impl<S: Source> Held<S> {
         }
     }
 
-    /// Joins the request that is in flight for a question, or starts one: alone, or with others where that helps.
+    /// Joins the request that is in flight for a question, or starts one: alone, or with others where that helps. With `since`,
+    /// the answer to an equal question that was put no earlier will do.
     pub(super) fn answer(
         self: &Arc<Self>,
         connect: &Arc<Connect>,
         question: S::Question,
+        since: Option<Instant>,
         errand: Option<Errand>,
     ) -> impl Future<Output = Result<S::Answer, ScalerError>> + Send + use<S> {
         let (held, connect) = (Arc::clone(self), Arc::clone(connect));
         let asked = question.clone();
-        self.asking.join(question, move || {
+        self.asking.join(question, since, move || {
             let most = S::together(&held.key);
             let hash = held.marks.hash_one(&asked);
             if most < 2 || held.breaker(|breaker| breaker.is_failing(hash)) {

@@ -27,6 +27,8 @@ pub(crate) struct Put {
     pub(crate) within: Duration,
     /// The time of day, for texts.
     pub(crate) now: Option<Timestamp>,
+    /// Since when an equal question may have been put whose answer will do.
+    pub(crate) since: Option<Instant>,
     /// The read it is put for, if somebody wants to know.
     pub(crate) errand: Option<Errand>,
 }
@@ -63,7 +65,7 @@ impl<S: Source> Opener<S> {
         };
         let trial = admitted(&held, held.marks().hash_one(&question), &due).await?;
         let asked = now();
-        let answer = held.answer(&connect, question.clone(), put.errand);
+        let answer = held.answer(&connect, question.clone(), put.since, put.errand);
         let answer = timeout(due.left(), answer).await;
         let answer = answer.unwrap_or_else(|_| Err(held.late(&connect, question, asked, due.within)));
         if let Some(trial) = trial {
@@ -77,6 +79,7 @@ impl<S: Source> Opener<S> {
         let put = Put {
             within: self.connect.timeout,
             now: None,
+            since: None,
             errand: None,
         };
         self.clone().ask(question, put).await

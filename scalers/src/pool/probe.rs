@@ -69,7 +69,7 @@ async fn probe<S: Source>(
             // However this ends, also with the task: the next may begin.
             let _probe = Finding::new(&held, probe);
             let asked = now();
-            let answer = held.answer(&connect, question.clone(), None);
+            let answer = held.answer(&connect, question.clone(), None, None);
             if tokio::time::timeout(within, answer).await.is_err() {
                 held.late(&connect, question.clone(), asked, within);
             }

@@ -27,7 +27,7 @@ pub struct ConnectionReport {
     pub asked: u64,
     /// Requests that carried them; each holds one question or more.
     pub batches: u64,
-    /// Questions that were saved because an equal one was in flight.
+    /// Questions that were saved because an equal one was in flight, or had just been put by another poll of the same moment.
     pub shared: u64,
     /// Questions that failed.
     pub failed: u64,

@@ -1,6 +1,7 @@
 //! The pool with a source that is told what to do, in virtual time.
 
 mod batching;
+mod moment;
 mod opening;
 mod silence;
 mod trials;
@@ -218,16 +219,31 @@ impl Bench {
         within: Duration,
     ) -> (Result<u32, String>, Duration) {
         let begin = Instant::now();
+        (self.put(world, question, within, None).await, begin.elapsed())
+    }
+
+    async fn put(
+        &self,
+        world: &Arc<World>,
+        question: u32,
+        within: Duration,
+        since: Option<Instant>,
+    ) -> Result<u32, String> {
         let put = Put {
             within,
             now: "2026-01-01T10:00:00Z".parse().ok(),
+            since,
             errand: None,
         };
         let opener = self
             .shelf
             .get(&Key(Arc::clone(world)), &"shop/orders[0]".into(), &self.connect);
-        let answer = opener.ask(question, put).await;
-        (answer.map_err(|error| error.chain()), begin.elapsed())
+        opener.ask(question, put).await.map_err(|error| error.chain())
+    }
+
+    /// Puts a question as a poll of that moment does.
+    async fn poll(&self, question: u32, moment: Instant) -> Result<u32, String> {
+        self.put(&self.world, question, DEADLINE, Some(moment)).await
     }
 
     async fn ask(&self, question: u32) -> Result<u32, String> {

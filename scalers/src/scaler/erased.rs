@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{History, Metric, Offer, Pushed, Reading, Source, Span, Timed, Trigger};
 use crate::ScalerError;
 use crate::observer::Asker;
-use crate::pool::{Pool, Read, Way};
+use crate::pool::{Moment, Pool, Read, Way};
 
 /// A trigger whose type the framework no longer needs to know.
 pub(crate) trait ErasedTrigger: Debug + Send + Sync {
@@ -42,7 +42,7 @@ pub(crate) trait ErasedTrigger: Debug + Send + Sync {
         pool: &'a Pool,
         asker: &'a Arc<Asker>,
         metric: &'a str,
-        now: Timestamp,
+        moment: Moment,
     ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>>;
     /// As [`ErasedTrigger::ask`], with the answer itself, for people.
     fn show<'a>(
@@ -94,11 +94,12 @@ impl<T: Trigger> Asking<T> {
         pool: &Pool,
         asker: &Arc<Asker>,
         metric: &str,
-        now: Timestamp,
+        Moment { now, since }: Moment,
     ) -> Result<<T::Source as Source>::Answer, ScalerError> {
         let read = Read {
             metric,
             now: Some(now),
+            since,
             ..listing(asker)
         };
         let answer = self
@@ -118,6 +119,7 @@ fn listing(asker: &Arc<Asker>) -> Read<'_> {
         asker,
         metric: "",
         now: None,
+        since: None,
         within: None,
     }
 }
@@ -188,10 +190,10 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
         pool: &'a Pool,
         asker: &'a Arc<Asker>,
         metric: &'a str,
-        now: Timestamp,
+        moment: Moment,
     ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
         Box::pin(async move {
-            let answer = self.answer(pool, asker, metric, now).await?;
+            let answer = self.answer(pool, asker, metric, moment).await?;
             self.0.read_answer(&answer)
         })
     }
@@ -204,7 +206,7 @@ impl<T: Trigger> ErasedTrigger for Asking<T> {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Shown, ScalerError>> {
         Box::pin(async move {
-            let answer = self.answer(pool, asker, metric, now).await?;
+            let answer = self.answer(pool, asker, metric, now.into()).await?;
             Ok(Shown {
                 raw: Some(T::Source::describe(&answer)),
                 readings: self.0.read_answer(&answer),
@@ -264,9 +266,9 @@ impl<T: Timed> ErasedTrigger for Clockwork<T> {
         _pool: &'a Pool,
         _asker: &'a Arc<Asker>,
         _metric: &'a str,
-        now: Timestamp,
+        moment: Moment,
     ) -> BoxFuture<'a, Result<Vec<Reading>, ScalerError>> {
-        Box::pin(async move { self.0.at(now).map(|reading| vec![reading]) })
+        Box::pin(async move { self.0.at(moment.now).map(|reading| vec![reading]) })
     }
 
     fn show<'a>(
