@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use kafka_protocol::error::ResponseError;
 
 use super::api;
@@ -17,6 +19,8 @@ use crate::ScalerError;
 
 /// How many brokers a round waits for, one after the other.
 const PHASES: u32 = 3;
+/// A bootstrap server has a third of the time before the next is tried beside it; one of more than three has less.
+const AT_LEAST: u32 = 3;
 /// How many connections are kept.
 const MOST_SLOTS: usize = 2 * reply::MOST_BROKERS;
 /// How many coordinators are remembered. Groups beyond that are asked for each time.
@@ -99,7 +103,7 @@ impl Brokers {
         Self {
             endpoint,
             bootstrap,
-            attempt: way.patience / servers.clamp(1, 3),
+            attempt: way.patience / servers.clamp(1, AT_LEAST),
             way,
             slots: Mutex::default(),
             good: Mutex::default(),
@@ -171,26 +175,43 @@ impl Brokers {
         })
     }
 
-    /// A connection to any bootstrap server: the one that answered last, then the others as they were given.
+    /// A connection to any bootstrap server: the one that answered last, then the others as they were given. The next one is
+    /// tried when one fails, and beside one that says nothing for a while, so that the last of many silent ones is heard too.
     pub(super) async fn any(&self) -> Result<Arc<Connection>, ScalerError> {
         let good = lock(&self.good).clone();
         let others = self
             .bootstrap
             .iter()
             .filter(|server| Some(*server) != good.as_ref());
+        let mut servers = good.iter().chain(others);
+        let turn = self.way.patience
+            / u32::try_from(self.bootstrap.len())
+                .unwrap_or(u32::MAX)
+                .max(AT_LEAST);
+        let mut tries = FuturesUnordered::new();
         let mut first = None;
-        for server in good.iter().chain(others) {
-            match self.connection(server).await {
-                Ok(connection) => {
+        loop {
+            let next = servers.next();
+            tries.extend(next.map(|server| async move { (server, self.connection(server).await) }));
+            let ended = match next {
+                Some(_) => tokio::time::timeout(turn, tries.next()).await,
+                None => Ok(tries.next().await),
+            };
+            match ended {
+                Ok(Some((server, Ok(connection)))) => {
                     *lock(&self.good) = Some(server.clone());
                     return Ok(connection);
                 }
                 // Credentials are the same everywhere: trying them elsewhere could lock the user out.
-                Err(error @ (ScalerError::Unauthorized { .. } | ScalerError::Setting(_))) => {
+                Ok(Some((_, Err(error @ (ScalerError::Unauthorized { .. } | ScalerError::Setting(_)))))) => {
                     return Err(error);
                 }
-                Err(error) => first.get_or_insert(error),
-            };
+                Ok(Some((_, Err(error)))) => {
+                    first.get_or_insert(error);
+                }
+                Ok(None) => break,
+                Err(_) => {}
+            }
         }
         Err(first.unwrap_or_else(|| ScalerError::Setting("there is no bootstrap server".to_owned())))
     }

@@ -317,6 +317,24 @@ async fn the_next_bootstrap_server_is_tried() {
     );
 }
 
+#[tokio::test]
+async fn a_bootstrap_server_behind_many_silent_ones_is_heard() {
+    let fake = shop(NEW).await;
+    // They take connections, and never say a word.
+    let silent: Vec<_> = (0..5)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"))
+        .collect();
+    let address = |server: &std::net::TcpListener| server.local_addr().expect("an address").to_string();
+    let mut servers: Vec<String> = silent.iter().map(address).collect();
+    servers.push(fake.addresses[1].clone());
+    let connect = Connect::default();
+    let opened = tokio::time::timeout(connect.timeout, Kafka::open(&cluster(&servers), &connect)).await;
+    let kafka = opened
+        .expect("within the deadline of a reading")
+        .expect("the last one");
+    assert_eq!(flat(one(&kafka, &named("billing", &["mails"])).await).len(), 1);
+}
+
 fn plain(fake: &Fake, password: &str) -> Cluster {
     Cluster {
         sasl: Sasl::Plain(Password {
