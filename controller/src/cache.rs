@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use engine::desired::ObjectKey;
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -178,6 +179,15 @@ where
             changed(Change { key, old, new: None });
         }
     }
+}
+
+/// The version of an object. Versions of one resource grow; since Kubernetes 1.35 that is a promise, before it was so all the
+/// same.
+pub(crate) fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
 }
 
 /// The key of an object.

@@ -26,7 +26,7 @@ pub(crate) struct Executor<'a> {
     live: &'a Arc<Live>,
     /// The object as the last write left it.
     pub(crate) object: Arc<ScaledObject>,
-    /// `/scale` as it was observed, so that it need not be read again.
+    /// `/scale` as it was observed, so that it need not be read again; nothing if only the replicas are known.
     scale: Option<Scale>,
 }
 
@@ -176,14 +176,14 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Updates `/scale` under the resource version that the decision was made on. Others (the HPA, status writes of the target's own
+    /// Updates `/scale` under the resource version that the decision was made on, or that of a look just before. Others (the HPA, status writes of the target's own
     /// controller) may have moved it on: as long as the replicas are those of the decision, it still holds.
     async fn set_scale(&mut self, target: &ScaleTarget, from: i32, to: i32) -> Result<(), Failure> {
         let api = self.operator.targets.api(&target.gvkr, &target.namespace);
         for _ in 0..TRIES {
             let mut scale = match self.scale.take() {
                 Some(scale) => scale,
-                None => api.get_scale(&target.name).await.map_err(refused)?,
+                None => self.saw(api.get_scale(&target.name).await.map_err(refused)?),
             };
             let present = replicas(&scale);
             if present == to {
@@ -201,7 +201,8 @@ impl<'a> Executor<'a> {
                 .replace_scale(&api, &target.name, &scale)
                 .await
             {
-                Ok(_) => {
+                Ok(scale) => {
+                    self.saw(scale);
                     tracing::info!(target = %target, from, to, "scaled");
                     return Ok(());
                 }
@@ -210,6 +211,14 @@ impl<'a> Executor<'a> {
             }
         }
         Err(Failure::Stale(format!("somebody else keeps writing {target}")))
+    }
+
+    /// Lets the next poll know.
+    fn saw(&self, scale: Scale) -> Scale {
+        if let Some(followed) = self.live.followed() {
+            followed.saw(&scale);
+        }
+        scale
     }
 
     async fn list_user(&self, authentication: &AuthenticationRef, present: bool) -> Result<(), Failure> {

@@ -21,6 +21,8 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Answer;
+use crate::cache::version;
+use crate::observe::replicas::{Followed, Replicas};
 use crate::triggers::Triggers;
 
 /// One ScaledObject of this process.
@@ -79,6 +81,8 @@ struct State {
     /// The newest state of the object that we know.
     latest: Option<Arc<ScaledObject>>,
     target: Option<GroupVersionKindResource>,
+    /// The target, where its kind is watched.
+    followed: Option<Arc<Followed>>,
     triggers: Option<Arc<Triggers>>,
     /// The last answer to a poll of each metric. A list: most objects have one metric, and a map makes room for eleven.
     polled: Vec<Answer>,
@@ -154,7 +158,7 @@ impl Live {
                     ring,
                     ..State::default()
                 };
-            } else if version(known) >= version(watched) {
+            } else if version(&known.metadata) >= version(&watched.metadata) {
                 return Arc::clone(known);
             }
         }
@@ -193,6 +197,31 @@ impl Live {
     }
 
     /// The triggers, if they were built for that generation.
+    /// The target as it is followed, if its kind is watched. Another one than before is followed in its place.
+    pub(crate) fn follow(
+        &self,
+        replicas: &Replicas,
+        gvkr: &GroupVersionKindResource,
+        name: &str,
+    ) -> Option<Arc<Followed>> {
+        let mut state = self.state();
+        let known = state.followed.as_ref();
+        if !known.is_some_and(|followed| followed.is_of(gvkr, name)) {
+            state.followed = replicas.follow(gvkr, &self.key.namespace, name);
+        }
+        state.followed.clone()
+    }
+
+    /// The target as it is followed.
+    pub(crate) fn followed(&self) -> Option<Arc<Followed>> {
+        self.state().followed.clone()
+    }
+
+    /// Follows the target no longer.
+    pub(crate) fn unfollow(&self) {
+        self.state().followed = None;
+    }
+
     pub(crate) fn triggers(&self, generation: i64) -> Option<Arc<Triggers>> {
         self.state()
             .triggers
@@ -432,17 +461,11 @@ impl Drop for Live {
     }
 }
 
-/// Resource versions of one resource grow; since Kubernetes 1.35 that is a promise, before it was so all the same.
-fn version(object: &ScaledObject) -> u64 {
-    object
-        .resource_version()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::ResourceExt as _;
+
 
     fn object(version: &str) -> ScaledObject {
         let mut object = ScaledObject::new("so", crds::ScaledObjectSpec::default());

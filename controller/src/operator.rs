@@ -27,6 +27,7 @@ use crate::events::Events;
 use crate::failure::{self, Failure};
 use crate::live::{Ledgers, Live};
 use crate::metrics_service::{Feed, Raw};
+use crate::observe::replicas::Replicas;
 use crate::observe::source::Cluster;
 use crate::observe::target::Targets;
 use crate::prometheus::Metrics;
@@ -89,6 +90,8 @@ pub(crate) struct Operator {
     pub(crate) queue: Queue<Work>,
     /// Scale targets.
     pub(crate) targets: Arc<Targets>,
+    /// What they were last seen to ask for.
+    pub(crate) replicas: Replicas,
     /// Builds triggers.
     pub(crate) builder: Arc<Builder>,
     /// Asks triggers.
@@ -125,7 +128,8 @@ impl Operator {
             .then(|| environment.namespace.clone());
         let cluster = Arc::new(Cluster::new(client.clone(), only));
         let targets = Arc::new(Targets::new(client.clone()));
-        let caches = Caches::new(environment.watch_namespaces.len().max(1));
+        let watches = environment.watch_namespaces.len().max(1);
+        let caches = Caches::new(watches);
         let mut connect = connect(&args, &environment);
         connect.endpoints = Some(Arc::clone(&cluster) as Arc<dyn scalers::EndpointSource>);
         connect.observer = Some(Arc::new(metrics.clone()));
@@ -155,6 +159,7 @@ impl Operator {
             caches,
             queue: Queue::new(),
             targets,
+            replicas: Replicas::new(watches),
             builder,
             loops: TaskTracker::new(),
             stop,

@@ -24,7 +24,7 @@ use crate::ask::{Answer, Subject};
 use crate::execute::Executor;
 use crate::failure;
 use crate::live::{Live, Running};
-use crate::observe::target::replicas;
+use crate::observe::{self, target::replicas};
 use crate::operator::{Operator, Work};
 use crate::push;
 
@@ -50,13 +50,14 @@ pub(crate) fn stop(live: &Live) {
     }
     live.set_triggers(None);
     live.set_polled(&[]);
+    live.unfollow();
 }
 
 async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) {
     let mut due = Timestamp::now();
-    let mut pushes = push::Pushes::default();
     // The first poll is of no moment: whoever wrote the object wants to know how it reads now.
     let mut since = None;
+    let mut pushes = push::Pushes::default();
     loop {
         let now = Timestamp::now();
         let late = Duration::try_from(now - due).unwrap_or_default();
@@ -75,11 +76,10 @@ async fn run(operator: Arc<Operator>, live: Arc<Live>, stop: CancellationToken) 
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-    }
         since = moment(due);
+    }
 }
 
-/// The next moment of a phase, at most one interval from now.
 /// The moment of a poll as a time of the clock that never jumps, a little early: the clock that `due` is read from may be
 /// adjusted while loops sleep, so that some of one moment wake before it.
 fn moment(due: Timestamp) -> Option<Instant> {
@@ -88,6 +88,7 @@ fn moment(due: Timestamp) -> Option<Instant> {
     Instant::now().checked_sub(late + ADJUSTED)
 }
 
+/// The next moment of a phase, at most one interval from now.
 fn next(now: Timestamp, interval: Duration, phase: Duration) -> Timestamp {
     let (interval, phase) = (interval.as_millis().max(1), phase.as_millis());
     let present = u128::try_from(now.as_millisecond()).unwrap_or_default();
@@ -113,8 +114,8 @@ async fn iterate(
     live: &Arc<Live>,
     stop: &CancellationToken,
     pushes: &mut push::Pushes,
-) -> Option<(Duration, Duration)> {
     since: Option<Instant>,
+) -> Option<(Duration, Duration)> {
     let object = operator.object(&live.key).ok()?;
     let retry = (Duration::from_secs(30), Duration::ZERO);
     let Ok(want) = desired::validate(&object) else {
@@ -263,7 +264,7 @@ pub(crate) async fn act(
     }
 }
 
-/// Reads what the engine needs besides the triggers.
+/// Finds out what the engine needs besides the triggers; `/scale` too, if it had to be read.
 async fn observe(
     operator: &Operator,
     live: &Live,
@@ -278,19 +279,25 @@ async fn observe(
         .or_else(|| status?.scale_target_gvkr.clone())
         .unwrap_or_default();
     let ObjectKey { namespace, name: _ } = &live.key;
-    let scale = operator.targets.scale(&gvkr, namespace, &want.target.name).await;
+    let name = &want.target.name;
+    let followed = live.follow(&operator.replicas, &gvkr, name);
+    let (replicas, scale) = match followed.and_then(|followed| followed.replicas()) {
+        // Whoever writes reads `/scale` then.
+        Some(replicas) => (Ok(replicas), None),
+        None => match observe::scale(operator, live, &gvkr, name).await {
+            Ok(scale) => (Ok(replicas(&scale)), Some(scale)),
+            Err(error) => (Err(failure::chain(&error)), None),
+        },
+    };
     let hpa_name = status.and_then(|status| status.hpa_name.clone());
     let hpa = hpa_name.and_then(|name| operator.caches.hpas.get(&ObjectKey::new(namespace.clone(), name)));
     let observed = Observed {
         target: ScaleTarget {
             gvkr,
             namespace: namespace.clone(),
-            name: want.target.name.clone(),
+            name: name.clone(),
         },
-        replicas: scale
-            .as_ref()
-            .map(replicas)
-            .map_err(|error| failure::chain(error)),
+        replicas,
         readings,
         last_active: status
             .and_then(|status| status.last_active_time.as_ref())
@@ -299,7 +306,7 @@ async fn observe(
         hpa: hpa.and_then(|hpa| scaling(&hpa)),
         source,
     };
-    (observed, scale.ok())
+    (observed, scale)
 }
 
 /// The `ScalingActive` condition of an HPA.

@@ -141,6 +141,7 @@ pub(crate) fn open(operator: &Arc<Operator>, tracker: &TaskTracker, stop: &Cance
         },
     );
     open_later(&watch, &objects);
+    operator.replicas.watch(client, namespaces, tracker, stop);
 }
 
 /// Opens the watches of kinds that this version only answers.

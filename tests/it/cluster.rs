@@ -13,6 +13,7 @@ mod recompute;
 mod scaling;
 mod shared;
 mod simulated;
+mod targets;
 mod workload;
 
 use harness::bed;
@@ -46,6 +47,8 @@ pub(crate) fn tier() -> Tier {
             "redis_gone_keeps_the_replicas_and_its_return_ends_the_run",
             scaling::redis_gone_and_back,
         )
+        .case("replicas_that_others_set_are_seen", targets::changed_by_others)
+        .case("identical_triggers_are_asked_once", targets::asked_once)
         .case(
             "wrong_manifest_is_named_in_ready_and_event",
             bad_input::wrong_manifest,
@@ -156,6 +159,10 @@ pub(crate) fn faults() -> Tier {
         .case(
             "controller_killed_in_a_scale_up_ends_right",
             faults::controller_killed,
+        )
+        .case(
+            "without_the_right_to_watch_targets_replicas_are_read",
+            faults::targets_unwatched,
         )
         .case("adapter_killed_in_a_scale_up_ends_right", faults::adapter_killed)
         .case("api_server_restarted_ends_right", faults::api_server_restarted)

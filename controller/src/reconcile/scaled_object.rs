@@ -18,7 +18,10 @@ use super::{EAGER, PATIENT, Verdict};
 use crate::execute::{Executor, refused};
 use crate::failure;
 use crate::live::Live;
-use crate::observe::target::{Target as Found, TargetError, replicas};
+use crate::observe::{
+    self,
+    target::{TargetError, replicas},
+};
 use crate::operator::Operator;
 
 /// What complaints are about: looking at the cluster, and what came of it.
@@ -145,8 +148,13 @@ async fn target(operator: &Operator, live: &Live, object: &ScaledObject) -> (Tar
     if reference.name.is_empty() {
         return (Target::Unread, None);
     }
-    match operator.targets.find(&live.key.namespace, reference).await {
-        Ok(Found { gvkr, scale }) => {
+    let found = async {
+        let gvkr = operator.targets.resolve(reference).await?;
+        let scale = observe::scale(operator, live, &gvkr, &reference.name).await?;
+        Ok::<_, TargetError>((gvkr, scale))
+    };
+    match found.await {
+        Ok((gvkr, scale)) => {
             live.set_target(gvkr.clone());
             (
                 Target::Found {

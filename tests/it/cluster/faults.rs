@@ -11,6 +11,7 @@ use harness::wait::{look, wait_for};
 use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::debug_api::bind;
 use super::scaling::condition_is;
 use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
 use harness::aggregator::{MASTERS, proxy};
@@ -138,6 +139,53 @@ pub(crate) async fn api_server_restarted() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+pub(crate) async fn targets_unwatched() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, source } = &*cluster;
+    let kubeconfig = keda.dir().join("narrow.kubeconfig");
+    bed.kubeconfig_for(&["--user", "narrow"], &kubeconfig)?;
+    // All that it does, but for watching what it scales.
+    let groups = [
+        "",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "eventing.keda.sh",
+        "keda.sh",
+    ];
+    let rules = json!([
+        {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": ["apps"], "resources": ["deployments", "deployments/scale"], "verbs": ["get", "update"]},
+    ]);
+    let narrow = json!({"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "narrow"});
+    bind(bed, "narrow", &rules, &narrow).await?;
+    let mut launch = keda.controller_launch();
+    "controller-narrow".clone_into(&mut launch.name);
+    keda.stop_controller().await?;
+    let narrow = launch
+        .env("KUBECONFIG", kubeconfig.display().to_string())
+        .start()?;
+    let result = with_namespace(bed, "unwatched", async |ns| {
+        workload(ns, source).await?;
+        source.set(ns.name(), Answer::Value(25.0));
+        replicas(ns, 3).await?;
+        source.set(ns.name(), Answer::Value(0.0));
+        replicas(ns, 0).await?;
+        let log = narrow.log_from(0)?;
+        let said = log.matches("scale targets are not watched").count();
+        ensure!(said == 1, "the log says it {said} times:\n{log}");
+        Ok(())
+    })
+    .await;
+    narrow.terminate().await?;
+    keda.restart_controller().await?;
+    result
 }
 
 pub(crate) async fn wrong_certificate() -> Result<()> {

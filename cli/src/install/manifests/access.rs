@@ -108,11 +108,9 @@ fn operator() -> Vec<PolicyRule> {
         // Any kind with `/scale` can be a scale target.
         rule(&["*"], &["*/scale"], &["get", "update"]),
         // Their pod templates hold the environment that `…FromEnv` settings name.
-        rule(
-            &["apps"],
-            &["deployments", "replicasets", "statefulsets"],
-            &["get"],
-        ),
+        rule(&["apps"], &["replicasets"], &["get"]),
+        // Polls know the replicas of these from a watch; without it each of them reads `/scale`.
+        rule(&["apps"], &["deployments", "statefulsets"], &watch),
         rule(&["argoproj.io"], &["rollouts"], &["get"]),
         rule(
             &["autoscaling"],
