@@ -114,9 +114,10 @@ impl Asker {
         caller: Caller,
     ) -> Answer {
         let (at, begin) = (Timestamp::now(), Instant::now());
+        // Boxed, as nearly no read needs it: it would be most of what each read takes while it is under way.
         let anew = async {
             let (object, target) = (&subject.object, subject.target.as_ref());
-            let rebuilt = self.builder.rebuild(object, target, index, slot).await;
+            let rebuilt = Box::pin(self.builder.rebuild(object, target, index, slot)).await;
             rebuilt.map_err(|error| error.message)
         };
         let result = twice(&self.builder.pool, slot, (&metric.name, at), caller, anew).await;

@@ -148,7 +148,7 @@ impl Live {
     /// The newest state of the object: what the watch saw, or what our own last write left behind. An object that was made anew
     /// under the same name has nothing of the former one. A ledger that another controller began elsewhere begins here with a
     /// note of that.
-    pub(crate) fn newest(&self, watched: &ScaledObject) -> Arc<ScaledObject> {
+    pub(crate) fn newest(&self, watched: &Arc<ScaledObject>) -> Arc<ScaledObject> {
         let mut state = self.state();
         if let Some(known) = &state.latest {
             if known.metadata.uid != watched.metadata.uid {
@@ -158,11 +158,12 @@ impl Live {
                     ring,
                     ..State::default()
                 };
-            } else if version(&known.metadata) >= version(&watched.metadata) {
+            } else if version(&known.metadata) > version(&watched.metadata) {
                 return Arc::clone(known);
             }
         }
-        let object = Arc::new(watched.clone());
+        // Of the same version it is the same: one copy is enough.
+        let object = Arc::clone(watched);
         let first = state.latest.replace(Arc::clone(&object)).is_none();
         drop(state);
         let worked_on = watched
@@ -196,7 +197,6 @@ impl Live {
         self.state().target = Some(target);
     }
 
-    /// The triggers, if they were built for that generation.
     /// The target as it is followed, if its kind is watched. Another one than before is followed in its place.
     pub(crate) fn follow(
         &self,
@@ -222,6 +222,7 @@ impl Live {
         self.state().followed = None;
     }
 
+    /// The triggers, if they were built for that generation.
     pub(crate) fn triggers(&self, generation: i64) -> Option<Arc<Triggers>> {
         self.state()
             .triggers
@@ -463,9 +464,13 @@ impl Drop for Live {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use kube::ResourceExt as _;
 
+    use super::*;
+
+    fn watched(version: &str) -> Arc<ScaledObject> {
+        Arc::new(object(version))
+    }
 
     fn object(version: &str) -> ScaledObject {
         let mut object = ScaledObject::new("so", crds::ScaledObjectSpec::default());
@@ -479,15 +484,13 @@ mod tests {
         let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new("pod"));
         live.wrote(object("10"));
         assert_eq!(
-            live.newest(&object("9")).resource_version().as_deref(),
+            live.newest(&watched("9")).resource_version().as_deref(),
             Some("10")
         );
+        let newer = watched("11");
+        assert!(Arc::ptr_eq(&live.newest(&newer), &newer));
         assert_eq!(
-            live.newest(&object("11")).resource_version().as_deref(),
-            Some("11")
-        );
-        assert_eq!(
-            live.newest(&object("9")).resource_version().as_deref(),
+            live.newest(&watched("9")).resource_version().as_deref(),
             Some("11")
         );
     }
@@ -498,8 +501,8 @@ mod tests {
             let live = Live::new(ObjectKey::new("ns", "so"), Ledgers::new("pod"));
             let mut seen = object("9");
             seen.status.get_or_insert_default().hpa_name = hpa_name.map(str::to_owned);
-            live.newest(&seen);
-            live.newest(&object("10"));
+            live.newest(&Arc::new(seen));
+            live.newest(&watched("10"));
             live.memory(true).records
         };
         assert!(ledger(None).is_empty());
@@ -515,6 +518,9 @@ mod tests {
         live.wrote(object("10"));
         let mut other = object("9");
         other.metadata.uid = Some("v".to_owned());
-        assert_eq!(live.newest(&other).resource_version().as_deref(), Some("9"));
+        assert_eq!(
+            live.newest(&Arc::new(other)).resource_version().as_deref(),
+            Some("9")
+        );
     }
 }

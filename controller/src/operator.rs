@@ -215,7 +215,7 @@ impl Operator {
         let building = live.building.lock().await;
         let triggers = match live.triggers(generation) {
             Some(triggers) => triggers,
-            None => match self.builder.build(&object, target.as_ref()).await {
+            None => match Box::pin(self.builder.build(&object, target.as_ref())).await {
                 Ok((triggers, _)) => {
                     let triggers = Arc::new(triggers);
                     live.set_triggers(Some(Arc::clone(&triggers)));

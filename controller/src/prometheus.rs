@@ -3,9 +3,10 @@
 //! The text is `OpenMetrics`; counters carry `_total` as upstream's do.
 
 mod hpa;
+mod labels;
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,14 +14,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use engine::desired::ObjectKey;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Name and value of each label, in the order printed.
-type Labels = Vec<(&'static str, String)>;
+use labels::Labels;
+
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
@@ -54,7 +56,7 @@ struct Inner {
     hpa: hpa::Hpa,
     sources: sources::Sources,
     /// What was written per object, so that it can be taken back when the object goes.
-    written: Mutex<BTreeMap<(String, String), BTreeSet<Labels>>>,
+    written: Mutex<BTreeMap<ObjectKey, Vec<Labels>>>,
 }
 
 /// Calls of the metrics service.
@@ -99,14 +101,14 @@ pub(crate) struct Reading<'a> {
 
 impl Reading<'_> {
     fn labels(&self) -> Labels {
-        vec![
-            ("namespace", self.namespace.to_owned()),
-            ("metric", self.metric.to_owned()),
-            ("scaledObject", self.object.to_owned()),
-            ("scaler", self.scaler.to_owned()),
-            ("triggerIndex", self.trigger_index.to_string()),
-            ("type", "scaledobject".to_owned()),
-        ]
+        Labels::from([
+            ("namespace", self.namespace),
+            ("metric", self.metric),
+            ("scaledObject", self.object),
+            ("scaler", self.scaler),
+            ("triggerIndex", &self.trigger_index.to_string()),
+            ("type", "scaledobject"),
+        ])
     }
 }
 
@@ -266,7 +268,7 @@ impl Metrics {
 
     /// Takes back everything that names an object that is gone.
     pub(crate) fn forget(&self, namespace: &str, object: &str) {
-        let key = (namespace.to_owned(), object.to_owned());
+        let key = ObjectKey::new(namespace, object);
         let written = self
             .0
             .written
@@ -293,7 +295,7 @@ impl Metrics {
         for (kind, count) in counts {
             self.0
                 .triggers
-                .get_or_create(&vec![("type", kind.clone())])
+                .get_or_create(&Labels::from([("type", kind.as_str())]))
                 .set(*count as f64);
         }
     }
@@ -307,7 +309,7 @@ impl Metrics {
             } else {
                 namespace
             };
-            let labels = vec![("type", (*kind).to_owned()), ("namespace", namespace.to_owned())];
+            let labels = Labels::from([("type", *kind), ("namespace", namespace)]);
             self.0.resources.get_or_create(&labels).set(*count as f64);
         }
     }
@@ -316,7 +318,7 @@ impl Metrics {
     pub(crate) fn leads(&self, lease: &str, leads: bool) {
         self.0
             .leader
-            .get_or_create(&vec![("name", lease.to_owned())])
+            .get_or_create(&Labels::from([("name", lease)]))
             .set(f64::from(u8::from(leads)));
     }
 
@@ -324,26 +326,24 @@ impl Metrics {
     pub(crate) fn queued(&self, queue: &'static str, waiting: usize) {
         self.0
             .queue_depth
-            .get_or_create(&vec![("name", queue.to_owned())])
+            .get_or_create(&Labels::from([("name", queue)]))
             .set(waiting as f64);
     }
 
     /// Counts a reconcile.
     pub(crate) fn reconciled(&self, controller: &'static str, result: &'static str) {
-        let labels = vec![
-            ("controller", controller.to_owned()),
-            ("result", result.to_owned()),
-        ];
+        let labels = Labels::from([("controller", controller), ("result", result)]);
         self.0.reconciles.get_or_create(&labels).inc();
     }
 
     /// Counts one answered call of the metrics service.
     pub(crate) fn rpc(&self, method: &'static str, code: tonic::Code, took: Duration) {
-        let labels: Labels = vec![
-            ("grpc_type", "unary".to_owned()),
-            ("grpc_service", "api.MetricsService".to_owned()),
-            ("grpc_method", method.to_owned()),
+        let call = [
+            ("grpc_type", "unary"),
+            ("grpc_service", "api.MetricsService"),
+            ("grpc_method", method),
         ];
+        let labels = Labels::from(call);
         self.0.rpc.started.get_or_create(&labels).inc();
         self.0.rpc.received.get_or_create(&labels).inc();
         self.0
@@ -354,31 +354,32 @@ impl Metrics {
         if code == tonic::Code::Ok {
             self.0.rpc.sent.get_or_create(&labels).inc();
         }
-        let mut handled = labels;
         // Go prints `OK`; all other names are the same.
         let code = if code == tonic::Code::Ok {
             "OK".to_owned()
         } else {
             format!("{code:?}")
         };
-        handled.push(("grpc_code", code));
-        self.0.rpc.handled.get_or_create(&handled).inc();
+        let [kind, service, method] = call;
+        let labels = Labels::from([kind, service, method, ("grpc_code", &code)]);
+        self.0.rpc.handled.get_or_create(&labels).inc();
     }
 
     fn remember(&self, reading: &Reading<'_>) -> Labels {
-        let labels = reading.labels();
-        self.keep(reading.namespace, reading.object, &labels);
-        labels
+        self.keep(reading.namespace, reading.object, reading.labels())
     }
 
-    /// Keeps labels that name an object, so that they can be taken back.
-    fn keep(&self, namespace: &str, object: &str, labels: &Labels) {
-        let key = (namespace.to_owned(), object.to_owned());
+    /// Keeps labels that name an object, so that they can be taken back; gives back those that are kept, which all share.
+    fn keep(&self, namespace: &str, object: &str, labels: Labels) -> Labels {
+        let key = ObjectKey::new(namespace, object);
         let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         let known = written.entry(key).or_default();
-        if !known.contains(labels) {
-            known.insert(labels.clone());
+        if let Some(known) = known.iter().find(|known| **known == labels) {
+            return known.clone();
         }
+        known.reserve_exact(1);
+        known.push(labels.clone());
+        labels
     }
 }
 
@@ -403,28 +404,25 @@ fn rpc(registry: &mut Registry, what: &str) -> Counters {
 }
 
 fn object_labels(namespace: &str, object: &str, label: &'static str) -> Labels {
-    vec![("namespace", namespace.to_owned()), (label, object.to_owned())]
+    Labels::from([("namespace", namespace), (label, object)])
 }
 
 fn loop_labels(namespace: &str, object: &str) -> Labels {
-    vec![
-        ("namespace", namespace.to_owned()),
-        ("type", "scaledobject".to_owned()),
-        ("resource", object.to_owned()),
-    ]
+    Labels::from([
+        ("namespace", namespace),
+        ("type", "scaledobject"),
+        ("resource", object),
+    ])
 }
 
 fn build_labels() -> Labels {
-    vec![
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        (
-            "git_commit",
-            option_env!("GIT_COMMIT").unwrap_or("unknown").to_owned(),
-        ),
-        ("goversion", "none".to_owned()),
-        ("goos", std::env::consts::OS.to_owned()),
-        ("goarch", std::env::consts::ARCH.to_owned()),
-    ]
+    Labels::from([
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("git_commit", option_env!("GIT_COMMIT").unwrap_or("unknown")),
+        ("goversion", "none"),
+        ("goos", std::env::consts::OS),
+        ("goarch", std::env::consts::ARCH),
+    ])
 }
 
 #[cfg(test)]

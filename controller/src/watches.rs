@@ -3,6 +3,8 @@
 //! Level-triggered: a change only says *that* an object needs a look, never *what* to do. Changes that no rule reads, such as those of
 //! our own status writes, are left out.
 
+mod guarded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +13,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, PartialObjectMeta};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -22,8 +23,8 @@ use crate::cache::{Cache, Change};
 use crate::operator::{Operator, Work};
 use crate::recompute;
 
-/// A ScaledObject that may be unreadable: one bad object must not end the watch of all others.
-pub(crate) type Guarded = DeserializeGuard<crds::ScaledObject>;
+pub(crate) use guarded::Guarded;
+
 /// Kinds that this version only answers with "not yet": their metadata is enough.
 pub(crate) type Later<K> = PartialObjectMeta<K>;
 

@@ -6,7 +6,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use scalers::{Errand, Nulls, Observer};
 
-use super::{Counters, Histograms, Labels, Metrics, counter};
+use super::labels::Labels;
+use super::{Counters, Histograms, Metrics, counter};
 
 /// Seconds, as upstream's histogram has them.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -50,32 +51,32 @@ impl Observer for Metrics {
     fn http_request(&self, errand: &Errand, status: Option<u16>, took: Duration) {
         let asker = &errand.asker;
         let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
-        let labels = vec![
-            ("namespace", asker.namespace.clone()),
-            ("scaled_resource", asker.object.clone()),
-            ("scaler", asker.scaler.to_owned()),
-            ("trigger_name", asker.trigger.clone()),
-            ("metric_name", metric(errand)),
-            ("status_code", code.clone()),
-        ];
-        self.keep(&asker.namespace, &asker.object, &labels);
+        let labels = Labels::from([
+            ("namespace", asker.namespace.as_str()),
+            ("scaled_resource", &asker.object),
+            ("scaler", asker.scaler),
+            ("trigger_name", &asker.trigger),
+            ("metric_name", &metric(errand)),
+            ("status_code", &code),
+        ]);
+        let labels = self.keep(&asker.namespace, &asker.object, labels);
         self.0.sources.requests.get_or_create(&labels).inc();
-        let labels = vec![("scaler", asker.scaler.to_owned()), ("status_code", code)];
+        let labels = Labels::from([("scaler", asker.scaler), ("status_code", &code)]);
         let seconds = self.0.sources.seconds.get_or_create(&labels);
         seconds.observe(took.as_secs_f64());
     }
 
     fn empty_answer(&self, errand: &Errand, nulls: Nulls) {
         let asker = &errand.asker;
-        let labels = vec![
-            ("namespace", asker.namespace.clone()),
-            ("scaledResource", asker.object.clone()),
-            ("triggerName", asker.trigger.clone()),
-            ("metricName", metric(errand)),
-            ("resourceType", "scaledobject".to_owned()),
-            ("ignoreNullValues", (nulls == Nulls::Ignored).to_string()),
-        ];
-        self.keep(&asker.namespace, &asker.object, &labels);
+        let labels = Labels::from([
+            ("namespace", asker.namespace.as_str()),
+            ("scaledResource", &asker.object),
+            ("triggerName", &asker.trigger),
+            ("metricName", &metric(errand)),
+            ("resourceType", "scaledobject"),
+            ("ignoreNullValues", &(nulls == Nulls::Ignored).to_string()),
+        ]);
+        let labels = self.keep(&asker.namespace, &asker.object, labels);
         self.0.sources.empty.get_or_create(&labels).inc();
     }
 }

@@ -376,6 +376,21 @@ pub(crate) async fn names_of_the_cluster() -> Result<()> {
     .await
 }
 
+/// What `connections` tells of those that objects of a namespace use.
+pub(super) fn told(bed: &Bed, keda: &Keda, ns: &Namespace) -> Result<Value> {
+    let address = format!("127.0.0.1:{}", keda.ports().controller_debug);
+    let args = [
+        "connections",
+        "-n",
+        ns.name(),
+        "-o",
+        "json",
+        "--debug-address",
+        &address,
+    ];
+    report(&cli(bed.kubeconfig(), &args)?)
+}
+
 pub(crate) async fn connections() -> Result<()> {
     let (bed, keda) = Keda::shared().await?;
     let source = Source::start().await?;
@@ -389,25 +404,13 @@ pub(crate) async fn connections() -> Result<()> {
             ns.create_object(&deployment(&format!("web-{name}"), 1)).await?;
             ns.create_object(&object).await?;
         }
-        let address = format!("127.0.0.1:{}", keda.ports().controller_debug);
-        let args = [
-            "connections",
-            "-n",
-            ns.name(),
-            "-o",
-            "json",
-            "--debug-address",
-            &address,
-        ];
         let endpoint = format!("http://{}", source.address());
         let users = json!([
             format!("{}/first[0]", ns.name()),
             format!("{}/second[0]", ns.name())
         ]);
         wait_for("one connection that both share", DEADLINE, || async {
-            let told = cli(bed.kubeconfig(), &args)
-                .and_then(|ran| report(&ran))
-                .map_err(|e| format!("{e:#}"))?;
+            let told = told(bed, keda, ns).map_err(|e| format!("{e:#}"))?;
             let found = told["items"].as_array().cloned().unwrap_or_default();
             let shared = |item: &Value| {
                 item["endpoint"] == endpoint

@@ -7,8 +7,7 @@ use harness::source::{Answer, Source};
 use harness::wait::{look, wait_for};
 use serde_json::json;
 
-use super::debug_api::cli;
-use super::dry_run::report;
+use super::dry_run::told;
 use super::scaling::condition_is;
 use super::shared::ready;
 use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
@@ -56,7 +55,6 @@ const ALIKE: usize = 30;
 pub(crate) async fn asked_once() -> Result<()> {
     let (bed, keda) = Keda::shared().await?;
     let source = Source::start().await?;
-    let address = format!("127.0.0.1:{}", keda.ports().controller_debug);
     with_namespace(bed, "alike", async |ns| {
         let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
         let trigger = json!({"type": "metrics-api", "metadata": metadata});
@@ -70,16 +68,7 @@ pub(crate) async fn asked_once() -> Result<()> {
         }
         ready(ns, ALIKE).await?;
         let figures = || async {
-            let args = [
-                "connections",
-                "-n",
-                ns.name(),
-                "-o",
-                "json",
-                "--debug-address",
-                &address,
-            ];
-            let told = report(&cli(bed.kubeconfig(), &args)?)?;
+            let told = told(bed, keda, ns)?;
             let figure = |name: &str| told["items"][0][name].as_u64().context(told.to_string());
             anyhow::Ok((figure("requests")?, figure("shared")?))
         };
