@@ -205,7 +205,7 @@ pub(crate) fn plans(
             Some(fetched) => fetched.series()?,
             None => open(world, subject)?,
         };
-        if let Some(file) = &args.series.write_series {
+        if let Some(file) = &world.series.write_series {
             series = keep::kept(series, file)?;
         }
         let bound = columns::bind(
