@@ -16,7 +16,6 @@ use engine::reconcile::{self, Outcome};
 use engine::report::DecisionReport;
 use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::ResourceExt as _;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 

@@ -48,8 +48,8 @@ pub(crate) fn of(
 ) -> Result<Subject, Failure> {
     let namespace = cx.kube.namespace.as_deref().unwrap_or("default");
     // Nothing in there waits: Ctrl-C ends the process, as it should in a long run.
-    let sound = validate::check_sound(sources, namespace, &format!("nothing was {wanted}"), cx);
-    futures::executor::block_on(sound)?;
+    let otherwise = format!("nothing was {wanted}");
+    futures::executor::block_on(validate::check_sound(sources, namespace, &otherwise, cx))?;
     let bundle = Bundle::of(sources)?.in_namespace(namespace);
     let object = bundle.one(name)?.clone();
     let (triggers, metrics) = triggers(&object)?;

@@ -37,7 +37,7 @@ impl Metrics {
     /// Counts a recomputed decision, and a difference for its object.
     pub(crate) fn recomputed(&self, namespace: &str, object: &str, verdict: &'static str) {
         let hpa = &self.0.hpa;
-        let labels = vec![("verdict", verdict.to_owned())];
+        let labels = Labels::from([("verdict", verdict)]);
         hpa.recomputed.get_or_create(&labels).inc();
         if !matches!(verdict, "agrees" | "unknown") {
             let labels = object_labels(namespace, object, "scaledObject");

@@ -50,7 +50,7 @@ pub(super) async fn with_the_right_to_read(
             "--for",
             "1s",
         ];
-        cli(kubeconfig, &[&fixed, &["--series", &path], more].concat())
+        cli(kubeconfig, &[&fixed[..], &["--series", &path], more].concat())
     };
 
     // Without an HPA its column is left out.
