@@ -35,8 +35,11 @@ fn explain(bed: &Bed, keda: &Keda, ns: &Namespace, form: &[&str]) -> Result<Stri
     Ok(ran.stdout)
 }
 
-/// The last decision of the HPA, and what the ledger has of it: before, after, verdict.
-fn decisions(bed: &Bed, keda: &Keda, ns: &Namespace) -> Result<(Value, Vec<(i64, i64, String)>)> {
+/// Replicas before and after, and the verdict.
+type Decision = (i64, i64, String);
+
+/// The last decision of the HPA, and what the ledger has of it.
+fn decisions(bed: &Bed, keda: &Keda, ns: &Namespace) -> Result<(Value, Vec<Decision>)> {
     let told: Value = serde_json::from_str(&explain(bed, keda, ns, &["-o", "json"])?)?;
     let ledger = told["report"]["ledger"].as_array().context("a ledger")?;
     let decided = ledger

@@ -80,17 +80,9 @@ pub(super) async fn with_the_right_to_read(
     let object = bed.kubectl(&["get", "so", "busy", "-n", ns.name(), "-o", "json"])?;
     std::fs::write(&manifest, object.stdout)?;
     let manifest = manifest.display().to_string();
-    let arguments = [
-        "simulate",
-        "-f",
-        &manifest,
-        "--series",
-        &path,
-        "-o",
-        "json",
-        "--every-step",
-    ];
-    let told = report(&cli(kubeconfig, &arguments)?)?;
+    let arguments = ["simulate", "-f", &manifest, "--series", &path, "--for", "1m"];
+    let form = ["-o", "json", "--every-step"];
+    let told = report(&cli(kubeconfig, &[&arguments[..], &form].concat())?)?;
     let steps = told["steps"].as_array().context("there are steps")?;
     let read = |step: &Value| step["metrics"]["cpu"].as_f64() == Some(63.0);
     ensure!(steps.iter().any(read), "{told:#}");

@@ -78,6 +78,12 @@ fn many_pods_are_refused_only_where_each_is_looked_at() {
     many.triggers = vec![cpu(50)];
     let found = many.prepare().expect_err("too many pods");
     assert_eq!(found[0].code, "simulate-pods");
+    // It is told of whoever asks for them.
+    many.spec["maxReplicaCount"] = json!(10);
+    many.settings.replicas = 1_000_000;
+    let found = many.prepare().expect_err("too many pods at the start");
+    let paths: Vec<String> = found.iter().map(|found| found.path.to_string()).collect();
+    assert_eq!(paths, ["simulate.replicas"]);
 }
 
 #[test]
