@@ -6,6 +6,7 @@ mod issuer;
 pub(crate) mod kafka;
 mod mysql;
 mod nats;
+mod past;
 mod pool;
 mod postgresql;
 mod probe;
@@ -59,6 +60,7 @@ pub(crate) fn tier() -> Tier {
         .case("redis_cluster_with_password_and_tls", redis::cluster_with_tls)
         .case("redis_sentinel_follows_the_master", redis::sentinel)
         .case("scaffold_live_writes_what_was_picked", scaffold::live_pick)
+        .case("simulate_fetches_the_past_of_a_prometheus", past::fetched)
         .case("record_of_a_redis_is_what_simulate_reads", record::redis_recorded)
         .case("metrics_api_logs_in_each_way", http::logins)
         .case("metrics_api_reads_each_format", http::formats)

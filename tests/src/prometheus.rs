@@ -1,10 +1,12 @@
-//! Debian's Prometheus on loopback. It scrapes nothing: PromQL has constants of its own, which are exact.
+//! Debian's Prometheus on loopback. It scrapes nothing: PromQL has constants of its own, which are exact, and a past that is
+//! given to it is exact too.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::free_port;
 use crate::pki::Pair;
@@ -38,8 +40,10 @@ pub struct Prometheus {
 
 /// Fails with the reason when Prometheus is not installed.
 pub fn available() -> Result<()> {
-    if !installed("prometheus") {
-        bail!("prometheus is not installed (Debian: prometheus)");
+    for program in ["prometheus", "promtool"] {
+        if !installed(program) {
+            bail!("{program} is not installed (Debian: prometheus)");
+        }
     }
     Ok(())
 }
@@ -47,9 +51,17 @@ pub fn available() -> Result<()> {
 impl Prometheus {
     /// Starts a server and waits until it answers.
     pub async fn start(dir: &Path, access: &Access) -> Result<Self> {
+        Self::start_with_past(dir, access, None).await
+    }
+
+    /// Starts a server that has seen these samples, which are OpenMetrics text with a time each.
+    pub async fn start_with_past(dir: &Path, access: &Access, past: Option<&str>) -> Result<Self> {
         let port = free_port();
         let data = dir.join(format!("prometheus-{port}"));
         std::fs::create_dir_all(&data)?;
+        if let Some(past) = past {
+            fill(&data, past)?;
+        }
         let config = data.join("prometheus.yml");
         std::fs::write(&config, "global: {}\n")?;
         let web = data.join("web.yml");
@@ -105,6 +117,20 @@ impl Prometheus {
         self.process = self.process.launch().clone().start()?;
         self.ready().await
     }
+}
+
+/// Writes the blocks that a server finds when it starts.
+fn fill(data: &Path, past: &str) -> Result<()> {
+    let file = data.join("past.om");
+    std::fs::write(&file, past)?;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"]);
+    let output = promtool.arg(&file).arg(data.join("data")).output();
+    let output = output.context("promtool")?;
+    if !output.status.success() {
+        bail!("promtool: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
 }
 
 fn settings(access: &Access) -> String {
