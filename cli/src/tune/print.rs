@@ -69,12 +69,13 @@ pub(crate) fn parameters(parameters: &[Parameter], point: &[usize], name: &str) 
     table::render(&headings, &rows)
 }
 
+/// The ends of what was searched, and how many values that are.
 fn searched(parameter: &Parameter) -> String {
     let text = |value: Option<&f64>| value.map(|value| parameter.text(*value)).unwrap_or_default();
     match parameter.values.as_slice() {
         [only] => parameter.text(*only),
         values => format!(
-            "{}..{}, {} values",
+            "{}..{} ({})",
             text(values.first()),
             text(values.last()),
             values.len()

@@ -1,4 +1,4 @@
-//! The replicas of Deployments and StatefulSets that objects scale, as the watch of their kind shows them.
+//! The replicas of Deployments and `StatefulSets` that objects scale, as the watch of their kind shows them.
 //!
 //! ```text
 //! watch of a kind ─▶ Kind ─▶ Followed ◀── held by whoever polls

@@ -129,7 +129,7 @@ fn outcome(tuned: &Tuned<'_>) -> String {
                 .map(|share| format!(" ({share})"))
                 .unwrap_or_default();
             format!(
-                "{}: {} instead of {}{share}. {counted}\n",
+                "{}: {} instead of {}{share}\n{counted}\n",
                 goal.figure,
                 decimals(best, 2),
                 decimals(now, 2)
