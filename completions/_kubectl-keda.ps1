@@ -383,6 +383,32 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--debug-address', '--debug-address', [CompletionResultType]::ParameterName, 'Address of a controller that runs outside the cluster, instead of a forwarded port')
             [CompletionResult]::new('--debug-ca', '--debug-ca', [CompletionResultType]::ParameterName, 'File with the CA of the controller''s certificate, instead of the APIService''s caBundle')
             [CompletionResult]::new('--debug-token', '--debug-token', [CompletionResultType]::ParameterName, 'Token to show: a short-lived one of the service account `keda-debug`, or your own')
+            [CompletionResult]::new('--kubeconfig', '--kubeconfig', [CompletionResultType]::ParameterName, 'Kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig to use')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'Cluster of the kubeconfig to use')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'User of the kubeconfig to use')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace to work in, instead of the context''s')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Address of the API server')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'Bearer token to show to the API server')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'User to act as')
+            [CompletionResult]::new('--as-group', '--as-group', [CompletionResultType]::ParameterName, 'Group to act as a member of; may be given several times')
+            [CompletionResult]::new('--as-uid', '--as-uid', [CompletionResultType]::ParameterName, 'Uid to act as')
+            [CompletionResult]::new('--certificate-authority', '--certificate-authority', [CompletionResultType]::ParameterName, 'File with the certificates of the authority that signed the API server''s certificate')
+            [CompletionResult]::new('--client-certificate', '--client-certificate', [CompletionResultType]::ParameterName, 'File with the client certificate')
+            [CompletionResult]::new('--client-key', '--client-key', [CompletionResultType]::ParameterName, 'File with the key of the client certificate')
+            [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
+            [CompletionResult]::new('--in-cluster', '--in-cluster', [CompletionResultType]::ParameterName, 'Let the controller ask, from inside the cluster and with its credentials')
+            [CompletionResult]::new('--append', '--append', [CompletionResultType]::ParameterName, 'Go on with a file that has the same columns')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write a file anew that exists already')
+            [CompletionResult]::new('--changes', '--changes', [CompletionResultType]::ParameterName, 'Leave out rows that say what the row before says')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'kubectl-keda;tune' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
             [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'File or folder with manifests, or `-` for standard input; may be given several times')
@@ -407,6 +433,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--query', '--query', [CompletionResultType]::ParameterName, 'Query for a trigger, instead of those of the manifest''s `prometheus` triggers; may be given several times')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'How far back to fetch')
             [CompletionResult]::new('--step', '--step', [CompletionResultType]::ParameterName, 'Time between two values that are fetched')
+            [CompletionResult]::new('--write-series', '--write-series', [CompletionResultType]::ParameterName, 'File to write a made-up load or what was fetched into, as CSV')
             [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load')
             [CompletionResult]::new('--service-rate', '--service-rate', [CompletionResultType]::ParameterName, 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second')
             [CompletionResult]::new('--initial-backlog', '--initial-backlog', [CompletionResultType]::ParameterName, 'Messages that wait at the start')
@@ -437,10 +464,6 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             [CompletionResult]::new('--insecure-skip-tls-verify', '--insecure-skip-tls-verify', [CompletionResultType]::ParameterName, 'Do not check the API server''s certificate, which lets anybody in between read and change everything')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the API server''s certificate, instead of its host name')
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'How long one request may take, such as `10s` or `2m`; `0` means for ever')
-            [CompletionResult]::new('--in-cluster', '--in-cluster', [CompletionResultType]::ParameterName, 'Let the controller ask, from inside the cluster and with its credentials')
-            [CompletionResult]::new('--append', '--append', [CompletionResultType]::ParameterName, 'Go on with a file that has the same columns')
-            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write a file anew that exists already')
-            [CompletionResult]::new('--changes', '--changes', [CompletionResultType]::ParameterName, 'Leave out rows that say what the row before says')
             [CompletionResult]::new('--write', '--write', [CompletionResultType]::ParameterName, 'Change the file: all of it or nothing')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -602,6 +625,8 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-keda' -ScriptBlock {
             break
         }
         'kubectl-keda;help;record' {
+            break
+        }
         'kubectl-keda;help;tune' {
             break
         }

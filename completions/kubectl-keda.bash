@@ -119,8 +119,7 @@ _kubectl_keda() {
 
     case "${cmd}" in
         kubectl_keda)
-            opts="-n -s -h --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help install upgrade uninstall status explain connections validate dry-run simulate record scaffold scalers version completion help"
-            opts="-n -s -h --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help"
+            opts="-n -s -h --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help install upgrade uninstall status explain connections validate dry-run simulate record tune scaffold scalers version completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -638,8 +637,7 @@ _kubectl_keda() {
             return 0
             ;;
         kubectl_keda__subcmd__help)
-            opts="install upgrade uninstall status explain connections validate dry-run simulate record scaffold scalers version completion help"
-            opts="install upgrade uninstall status explain connections validate dry-run simulate tune scaffold scalers version completion help"
+            opts="install upgrade uninstall status explain connections validate dry-run simulate record tune scaffold scalers version completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1657,7 +1655,7 @@ _kubectl_keda() {
             return 0
             ;;
         kubectl_keda__subcmd__tune)
-            opts="-f -o -n -s -h --filename --minimize --maximize --subject-to --vary --keep --evaluations --seed --holdout --write --svg --html --output --replica-hour-price --series --format --column --load --prometheus --query --since --step --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
+            opts="-f -o -n -s -h --filename --minimize --maximize --subject-to --vary --keep --evaluations --seed --holdout --write --svg --html --output --replica-hour-price --series --format --column --load --prometheus --query --since --step --write-series --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1752,6 +1750,10 @@ _kubectl_keda() {
                     return 0
                     ;;
                 --step)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-series)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
