@@ -23,12 +23,8 @@ fn guides() -> Vec<PathBuf> {
     let mut guides: Vec<PathBuf> = entries
         .map(|entry| entry.expect("can be listed").path())
         .filter(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            name.starts_with("guide-") && name.ends_with(".md")
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            stem.starts_with("guide-") && path.extension().is_some_and(|end| end == "md")
         })
         .collect();
     guides.sort();
@@ -99,7 +95,9 @@ fn rendered(text: &str, folder: &Folder) -> String {
         if info == "console" {
             page.push_str(&console(&block, folder));
         } else {
-            block.iter().for_each(|line| push(&mut page, line));
+            for line in &block {
+                push(&mut page, line);
+            }
             if let Some((_, name)) = info.split_once(' ') {
                 let text: String = block.iter().flat_map(|line| [*line, "\n"]).collect();
                 fs::write(folder.work().join(name), text).expect("can be written");

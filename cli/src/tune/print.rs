@@ -83,10 +83,11 @@ fn searched(parameter: &Parameter) -> String {
     }
 }
 
-/// How much a figure changes: `-27%`.
+/// How much a figure changes: `-27%`, `+4.5%`.
 pub(crate) fn share(now: f64, proposed: f64) -> Option<String> {
     let percent = (proposed / now - 1.0) * 100.0;
+    let sign = if percent > 0.0 { "+" } else { "" };
     percent
         .is_finite()
-        .then(|| format!("{}%", decimals(percent, usize::from(percent.abs() < 10.0))))
+        .then(|| format!("{sign}{}%", decimals(percent, usize::from(percent.abs() < 10.0))))
 }

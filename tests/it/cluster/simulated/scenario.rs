@@ -136,8 +136,8 @@ impl Scenario {
         seconds.sort_unstable();
         seconds.dedup();
         let at = |steps: &Steps, second: i64| {
-            let begun = steps.partition_point(|step| step.0 <= second);
-            steps[begun.saturating_sub(1)].1
+            let reached = steps.partition_point(|step| step.0 <= second);
+            steps[reached.saturating_sub(1)].1
         };
         let rows = seconds.into_iter().map(|second| {
             let values = self.steps.iter().map(|steps| at(steps, second));
