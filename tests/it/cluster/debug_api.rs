@@ -66,6 +66,7 @@ pub(crate) async fn grant(bed: &Bed, namespace: &str, subject: &Value) -> Result
     bind(bed, &name, &rules, subject).await
 }
 
+/// Gives somebody rights, and waits until they count: the API server learns of them by a watch of its own.
 pub(crate) async fn bind(bed: &Bed, name: &str, rules: &Value, subject: &Value) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     bed.cluster()
@@ -77,7 +78,33 @@ pub(crate) async fn bind(bed: &Bed, name: &str, rules: &Value, subject: &Value) 
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name}, "subjects": [subject],
         }))
         .await?;
-    Ok(())
+    let review = review(&rules[0], subject);
+    wait_for(format!("the rights of {name}"), DEADLINE, || async {
+        let answer = bed.cluster().create("", &review).await;
+        let status = answer.map_err(|error| format!("{error:#}"))?["status"].take();
+        look(status["allowed"] == true, || status.to_string())
+    })
+    .await
+}
+
+/// Asks whether somebody may do the first thing that a rule allows.
+fn review(rule: &Value, subject: &Value) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let user = match (&subject["kind"], &subject["namespace"], &subject["name"]) {
+        (kind, namespace, name) if kind == "ServiceAccount" => {
+            format!("system:serviceaccount:{}:{}", text(namespace), text(name))
+        }
+        (_, _, name) => text(name),
+    };
+    let resource = text(&rule["resources"][0]);
+    let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+    json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": user,
+        "resourceAttributes": {
+            "group": rule["apiGroups"][0], "resource": resource, "subresource": subresource,
+            "verb": rule["verbs"][0], "name": text(&rule["resourceNames"][0]),
+        },
+    }})
 }
 
 /// An object whose ledger has something to tell.
