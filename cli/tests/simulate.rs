@@ -60,6 +60,25 @@ fn a_plot_is_one_file_that_fetches_nothing() {
 }
 
 #[test]
+fn a_series_is_kept_once_whatever_it_is_compared_with() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    // Without a name the load is for the only metric, which is called otherwise here: so is its column.
+    let other = ORDERS.replace("listName: jobs", "listName: jobs-of-another-name");
+    fs::write(folder.path().join("other.yaml"), other).expect("the manifest can be written");
+    let compared = ["--compare", "other.yaml", "--load", "day(peak=40)", "-o", "json"];
+    let plain = simulate(folder.path(), &compared);
+    ended_well(&plain);
+    let keeping = simulate(
+        folder.path(),
+        &[&compared[..], &["--write-series", "day.csv"]].concat(),
+    );
+    ended_well(&keeping);
+    assert!(keeping.stdout == plain.stdout, "what is kept is not what is run");
+    let kept = fs::read_to_string(folder.path().join("day.csv")).expect("it was written");
+    assert!(kept.starts_with("t,s0-redis-jobs\n"), "{}", &kept[..60]);
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let arguments = [

@@ -205,7 +205,8 @@ pub(crate) fn plans(
             Some(fetched) => fetched.series()?,
             None => open(world, subject)?,
         };
-        if let Some(file) = &world.series.write_series {
+        // Once: the second object would write anew what the first one reads.
+        if let Some(file) = world.series.write_series.as_ref().filter(|_| plans.is_empty()) {
             series = keep::kept(series, file)?;
         }
         let bound = columns::bind(
