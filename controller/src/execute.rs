@@ -176,8 +176,9 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Updates `/scale` under the resource version that the decision was made on, or that of a look just before. Others (the HPA, status writes of the target's own
-    /// controller) may have moved it on: as long as the replicas are those of the decision, it still holds.
+    /// Updates `/scale` under the resource version that the decision was made on, or that of a look just before. Others (the
+    /// HPA, status writes of the target's own controller) may have moved it on: as long as the replicas are those of the decision,
+    /// it still holds.
     async fn set_scale(&mut self, target: &ScaleTarget, from: i32, to: i32) -> Result<(), Failure> {
         let api = self.operator.targets.api(&target.gvkr, &target.namespace);
         for _ in 0..TRIES {

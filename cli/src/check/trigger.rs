@@ -186,11 +186,42 @@ pub(crate) fn built(
     index: usize,
     trigger: &Trigger,
 ) -> Result<Built, Vec<Diagnostic>> {
-    scalers::read(&input(object, index, trigger))
+    read(object, index, trigger).1
 }
 
 /// A trigger of an object as its reader gets it. What only the cluster knows is made up.
 pub(crate) fn input(object: &ScaledObject, index: usize, trigger: &Trigger) -> TriggerInput {
+    read(object, index, trigger).0
+}
+
+/// What the reader gets, and what it understands.
+fn read(
+    object: &ScaledObject,
+    index: usize,
+    trigger: &Trigger,
+) -> (TriggerInput, Result<Built, Vec<Diagnostic>>) {
+    let mut input = written(object, index, trigger);
+    loop {
+        // What another setting calls for, as a way to log in does, is known once it is missed.
+        let found = match scalers::read(&input) {
+            Err(found) if trigger.authentication_ref.is_some() => found,
+            read => return (input, read),
+        };
+        let before = input.auth.0.len();
+        let missing = found
+            .iter()
+            .filter_map(|found| missing_parameter(found, &input.type_));
+        for field in missing {
+            input.auth.insert(field.key, plausible(field));
+        }
+        if input.auth.0.len() == before {
+            return (input, Err(found));
+        }
+    }
+}
+
+/// What the manifest says, with a value for all that it says is elsewhere.
+fn written(object: &ScaledObject, index: usize, trigger: &Trigger) -> TriggerInput {
     let advanced = object.spec.advanced.as_ref();
     let formula = advanced.and_then(|advanced| advanced.scaling_modifiers.as_ref()?.formula.as_deref());
     let mut input = TriggerInput {
@@ -212,21 +243,6 @@ pub(crate) fn input(object: &ScaledObject, index: usize, trigger: &Trigger) -> T
             .iter()
             .filter(|field| field.sources.contains(&Origin::Auth));
         fill(&mut input.auth, &input.metadata, from_auth);
-    }
-    // What another setting calls for, as a way to log in does, is known once it is missed.
-    while trigger.authentication_ref.is_some()
-        && let Err(found) = scalers::read(&input)
-    {
-        let before = input.auth.0.len();
-        for field in found
-            .iter()
-            .filter_map(|found| missing_parameter(found, &input.type_))
-        {
-            input.auth.insert(field.key, plausible(field));
-        }
-        if input.auth.0.len() == before {
-            break;
-        }
     }
     input
 }

@@ -19,7 +19,7 @@ use crate::simulate::columns::Metric;
 use crate::simulate::feed::Schedule;
 
 /// A ScaledObject with what its triggers are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject {
     /// The file that it is from, as it is called in plots.
     pub(crate) file: String,

@@ -196,10 +196,7 @@ fn page(tuned: &Tuned<'_>, day: &Day, drawing: &str) -> Result<String, Failure> 
             )?;
             let subject = Subject {
                 file: name.to_owned(),
-                object: subject.object.clone(),
-                triggers: subject.triggers.clone(),
-                metrics: subject.metrics.clone(),
-                replicas: subject.replicas,
+                ..subject.clone()
             };
             played.push((subject, run));
         }
