@@ -140,13 +140,9 @@ impl Asker {
             scaler: &slot.scaler,
             trigger_index: answer.index,
         };
-        match answer.value() {
-            Some(value) => {
-                self.metrics.read(&reading, value, answer.took);
-                self.metrics.active(&reading, answer.active());
-            }
-            None if answer.result.is_err() => self.metrics.read_failed(&reading),
-            None => {}
+        let value = answer.value().map(|value| (value, answer.active()));
+        if value.is_some() || answer.result.is_err() {
+            self.metrics.read(&reading, value, answer.took);
         }
     }
 }

@@ -64,6 +64,12 @@ where
             .collect()
     }
 
+    /// Looks at every object, by key. The cache stands still meanwhile.
+    pub(crate) fn each(&self, look: impl FnMut((&ObjectKey, &Arc<K>))) {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.iter().for_each(look);
+    }
+
     /// Waits until every watch has delivered its first list.
     pub(crate) async fn ready(&self) {
         // An error means that the sender is gone, which is this very cache.

@@ -279,44 +279,37 @@ impl Operator {
     /// Refreshes the counts of objects and triggers.
     fn count(&self) {
         let mut triggers: BTreeMap<String, usize> = BTreeMap::new();
-        let mut resources: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+        let mut resources: BTreeMap<&'static str, BTreeMap<String, usize>> = BTreeMap::new();
         let mut add = |kind: &'static str, key: &ObjectKey| {
-            *resources.entry((kind, key.namespace.clone())).or_default() += 1;
+            count(resources.entry(kind).or_default(), &key.namespace);
         };
-        for (key, guarded) in self.caches.scaled_objects.all() {
-            add("scaled_object", &key);
-            for trigger in guarded
-                .0
-                .as_ref()
-                .map(|object| object.spec.triggers.as_slice())
-                .unwrap_or_default()
-            {
-                *triggers.entry(trigger.type_.clone()).or_default() += 1;
+        self.caches.scaled_objects.each(|(key, guarded)| {
+            add("scaled_object", key);
+            for trigger in guarded.0.iter().flat_map(|object| &object.spec.triggers) {
+                count(&mut triggers, &trigger.type_);
             }
-        }
-        self.caches
-            .auths
-            .all()
-            .iter()
-            .for_each(|(key, _)| add("trigger_authentication", key));
-        self.caches
+        });
+        let caches = &self.caches;
+        caches.auths.each(|(key, _)| add("trigger_authentication", key));
+        caches
             .cluster_auths
-            .all()
-            .iter()
-            .for_each(|(key, _)| add("cluster_trigger_authentication", key));
-        self.caches
-            .scaled_jobs
-            .all()
-            .iter()
-            .for_each(|(key, _)| add("scaled_job", key));
-        self.caches
+            .each(|(key, _)| add("cluster_trigger_authentication", key));
+        caches.scaled_jobs.each(|(key, _)| add("scaled_job", key));
+        caches
             .cloud_event_sources
-            .all()
-            .iter()
-            .for_each(|(key, _)| add("cloudevent_source", key));
+            .each(|(key, _)| add("cloudevent_source", key));
         self.metrics.set_triggers(&triggers);
         self.metrics.set_resources(&resources);
         self.metrics.queued("work", self.queue.len());
+    }
+}
+
+/// Adds one; a name is copied only when it is new.
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count += 1;
+    } else {
+        counts.insert(name.to_owned(), 1);
     }
 }
 

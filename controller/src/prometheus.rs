@@ -8,13 +8,12 @@ mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use engine::desired::ObjectKey;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -55,9 +54,11 @@ struct Inner {
     rpc: Rpc,
     hpa: hpa::Hpa,
     sources: sources::Sources,
-    /// What was written per object, so that it can be taken back when the object goes.
-    written: Mutex<BTreeMap<ObjectKey, Vec<Labels>>>,
+    written: Mutex<Written>,
 }
+
+/// The labels that name each object, by namespace and name: they are made once, and taken back when the object goes.
+type Written = BTreeMap<String, BTreeMap<String, Vec<Labels>>>;
 
 /// Calls of the metrics service.
 #[derive(Debug)]
@@ -97,19 +98,6 @@ pub(crate) struct Reading<'a> {
     pub(crate) scaler: &'a str,
     /// Place in `spec.triggers`.
     pub(crate) trigger_index: usize,
-}
-
-impl Reading<'_> {
-    fn labels(&self) -> Labels {
-        Labels::from([
-            ("namespace", self.namespace),
-            ("metric", self.metric),
-            ("scaledObject", self.object),
-            ("scaler", self.scaler),
-            ("triggerIndex", &self.trigger_index.to_string()),
-            ("type", "scaledobject"),
-        ])
-    }
 }
 
 impl Metrics {
@@ -208,50 +196,51 @@ impl Metrics {
         }
     }
 
-    /// Records a value that was read, and how long the read took.
-    pub(crate) fn read(&self, reading: &Reading<'_>, value: f64, took: Duration) {
-        let labels = self.remember(reading);
+    /// Records a read: its value with the scaler's activity, or that it failed; and how long it took.
+    pub(crate) fn read(&self, reading: &Reading<'_>, value: Option<(f64, bool)>, took: Duration) {
+        let labels = self.keep(
+            reading.namespace,
+            reading.object,
+            &[
+                ("namespace", reading.namespace),
+                ("metric", reading.metric),
+                ("scaledObject", reading.object),
+                ("scaler", reading.scaler),
+                ("triggerIndex", &reading.trigger_index.to_string()),
+                ("type", "scaledobject"),
+            ],
+        );
+        // Upstream counts from zero at the first read, so that a rate exists before the first error.
+        let errors = self.0.scaler_errors.get_or_create(&labels);
+        let Some((value, active)) = value else {
+            errors.inc();
+            drop(errors);
+            return self.object_failed(reading.namespace, reading.object);
+        };
+        drop(errors);
         self.0.value.get_or_create(&labels).set(value);
         self.0.latency.get_or_create(&labels).set(took.as_secs_f64());
-        // Upstream counts from zero at the first read, so that a rate exists before the first error.
-        drop(self.0.scaler_errors.get_or_create(&labels));
-    }
-
-    /// Records a scaler's activity.
-    pub(crate) fn active(&self, reading: &Reading<'_>, active: bool) {
-        let labels = self.remember(reading);
         self.0
             .active
             .get_or_create(&labels)
             .set(f64::from(u8::from(active)));
     }
 
-    /// Counts a failed read, for the scaler and for its object.
-    pub(crate) fn read_failed(&self, reading: &Reading<'_>) {
-        let labels = self.remember(reading);
-        self.0.scaler_errors.get_or_create(&labels).inc();
-        self.object_failed(reading.namespace, reading.object);
-    }
-
     /// Counts an error of an object.
     pub(crate) fn object_failed(&self, namespace: &str, object: &str) {
-        self.0
-            .object_errors
-            .get_or_create(&object_labels(namespace, object, "scaledObject"))
-            .inc();
+        let labels = self.object(namespace, object);
+        self.0.object_errors.get_or_create(&labels).inc();
     }
 
     /// Counts an error of a ScaledJob.
     pub(crate) fn job_failed(&self, namespace: &str, object: &str) {
-        self.0
-            .job_errors
-            .get_or_create(&object_labels(namespace, object, "scaledJob"))
-            .inc();
+        let labels = Labels::from(&[("namespace", namespace), ("scaledJob", object)]);
+        self.0.job_errors.get_or_create(&labels).inc();
     }
 
     /// Records whether an object is paused.
     pub(crate) fn paused(&self, namespace: &str, object: &str, paused: bool) {
-        let labels = object_labels(namespace, object, "scaledObject");
+        let labels = self.object(namespace, object);
         self.0
             .paused
             .get_or_create(&labels)
@@ -260,33 +249,46 @@ impl Metrics {
 
     /// Records how late an iteration of an object's loop began.
     pub(crate) fn loop_began(&self, namespace: &str, object: &str, late: Duration) {
-        self.0
-            .loop_latency
-            .get_or_create(&loop_labels(namespace, object))
-            .set(late.as_secs_f64());
+        let labels = self.keep(
+            namespace,
+            object,
+            &[
+                ("namespace", namespace),
+                ("type", "scaledobject"),
+                ("resource", object),
+            ],
+        );
+        self.0.loop_latency.get_or_create(&labels).set(late.as_secs_f64());
     }
 
     /// Takes back everything that names an object that is gone.
     pub(crate) fn forget(&self, namespace: &str, object: &str) {
-        let key = ObjectKey::new(namespace, object);
-        let written = self
-            .0
-            .written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
-        for labels in written.into_iter().flatten() {
-            self.0.value.remove(&labels);
-            self.0.latency.remove(&labels);
-            self.0.active.remove(&labels);
-            self.0.scaler_errors.remove(&labels);
-            self.0.sources.remove(&labels);
+        let mut all = self.written();
+        let Some(objects) = all.get_mut(namespace) else {
+            return;
+        };
+        let written = objects.remove(object);
+        if objects.is_empty() {
+            all.remove(namespace);
         }
-        let labels = object_labels(namespace, object, "scaledObject");
-        self.0.object_errors.remove(&labels);
-        self.0.hpa.remove(&labels);
-        self.0.paused.remove(&labels);
-        self.0.loop_latency.remove(&loop_labels(namespace, object));
+        drop(all);
+        let inner = &self.0;
+        for labels in written.into_iter().flatten() {
+            for gauges in [
+                &inner.value,
+                &inner.latency,
+                &inner.active,
+                &inner.paused,
+                &inner.loop_latency,
+            ] {
+                gauges.remove(&labels);
+            }
+            for counters in [&inner.scaler_errors, &inner.object_errors] {
+                counters.remove(&labels);
+            }
+            inner.sources.remove(&labels);
+            inner.hpa.remove(&labels);
+        }
     }
 
     /// Replaces the counts of triggers by type.
@@ -295,21 +297,24 @@ impl Metrics {
         for (kind, count) in counts {
             self.0
                 .triggers
-                .get_or_create(&Labels::from([("type", kind.as_str())]))
+                .get_or_create(&Labels::from(&[("type", kind.as_str())]))
                 .set(*count as f64);
         }
     }
 
     /// Replaces the counts of objects by type and namespace; cluster-wide ones are shown under `default`, as upstream does.
-    pub(crate) fn set_resources(&self, counts: &BTreeMap<(&'static str, String), usize>) {
+    pub(crate) fn set_resources(&self, counts: &BTreeMap<&'static str, BTreeMap<String, usize>>) {
         self.0.resources.clear();
-        for ((kind, namespace), count) in counts {
+        let counts = counts
+            .iter()
+            .flat_map(|(kind, counts)| counts.iter().map(move |count| (kind, count)));
+        for (kind, (namespace, count)) in counts {
             let namespace = if namespace.is_empty() {
                 "default"
             } else {
                 namespace
             };
-            let labels = Labels::from([("type", *kind), ("namespace", namespace)]);
+            let labels = Labels::from(&[("type", *kind), ("namespace", namespace)]);
             self.0.resources.get_or_create(&labels).set(*count as f64);
         }
     }
@@ -318,7 +323,7 @@ impl Metrics {
     pub(crate) fn leads(&self, lease: &str, leads: bool) {
         self.0
             .leader
-            .get_or_create(&Labels::from([("name", lease)]))
+            .get_or_create(&Labels::from(&[("name", lease)]))
             .set(f64::from(u8::from(leads)));
     }
 
@@ -326,13 +331,13 @@ impl Metrics {
     pub(crate) fn queued(&self, queue: &'static str, waiting: usize) {
         self.0
             .queue_depth
-            .get_or_create(&Labels::from([("name", queue)]))
+            .get_or_create(&Labels::from(&[("name", queue)]))
             .set(waiting as f64);
     }
 
     /// Counts a reconcile.
     pub(crate) fn reconciled(&self, controller: &'static str, result: &'static str) {
-        let labels = Labels::from([("controller", controller), ("result", result)]);
+        let labels = self.keep("", "", &[("controller", controller), ("result", result)]);
         self.0.reconciles.get_or_create(&labels).inc();
     }
 
@@ -343,7 +348,7 @@ impl Metrics {
             ("grpc_service", "api.MetricsService"),
             ("grpc_method", method),
         ];
-        let labels = Labels::from(call);
+        let labels = self.keep("", "", &call);
         self.0.rpc.started.get_or_create(&labels).inc();
         self.0.rpc.received.get_or_create(&labels).inc();
         self.0
@@ -361,22 +366,31 @@ impl Metrics {
             format!("{code:?}")
         };
         let [kind, service, method] = call;
-        let labels = Labels::from([kind, service, method, ("grpc_code", &code)]);
+        let labels = self.keep("", "", &[kind, service, method, ("grpc_code", &code)]);
         self.0.rpc.handled.get_or_create(&labels).inc();
     }
 
-    fn remember(&self, reading: &Reading<'_>) -> Labels {
-        self.keep(reading.namespace, reading.object, reading.labels())
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.0.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps labels that name an object, so that they can be taken back; gives back those that are kept, which all share.
-    fn keep(&self, namespace: &str, object: &str, labels: Labels) -> Labels {
-        let key = ObjectKey::new(namespace, object);
-        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = written.entry(key).or_default();
-        if let Some(known) = known.iter().find(|known| **known == labels) {
+    /// The labels of a ScaledObject's own metrics.
+    fn object(&self, namespace: &str, object: &str) -> Labels {
+        let labels = [("namespace", namespace), ("scaledObject", object)];
+        self.keep(namespace, object, &labels)
+    }
+
+    /// Labels that name an object, so that they can be taken back; they are made once, and all metrics share them. Those of no
+    /// object are kept under empty names.
+    fn keep(&self, namespace: &str, object: &str, labels: &[(&'static str, &str)]) -> Labels {
+        let mut all = self.written();
+        let known = all.get(namespace).and_then(|objects| objects.get(object));
+        if let Some(known) = known.and_then(|known| known.iter().find(|known| known.are(labels))) {
             return known.clone();
         }
+        let objects = all.entry(namespace.to_owned()).or_default();
+        let known = objects.entry(object.to_owned()).or_default();
+        let labels = Labels::from(labels);
         known.reserve_exact(1);
         known.push(labels.clone());
         labels
@@ -403,20 +417,8 @@ fn rpc(registry: &mut Registry, what: &str) -> Counters {
     )
 }
 
-fn object_labels(namespace: &str, object: &str, label: &'static str) -> Labels {
-    Labels::from([("namespace", namespace), (label, object)])
-}
-
-fn loop_labels(namespace: &str, object: &str) -> Labels {
-    Labels::from([
-        ("namespace", namespace),
-        ("type", "scaledobject"),
-        ("resource", object),
-    ])
-}
-
 fn build_labels() -> Labels {
-    Labels::from([
+    Labels::from(&[
         ("version", env!("CARGO_PKG_VERSION")),
         ("git_commit", option_env!("GIT_COMMIT").unwrap_or("unknown")),
         ("goversion", "none"),
@@ -440,9 +442,8 @@ mod tests {
     #[test]
     fn names_and_labels_are_upstreams() {
         let metrics = Metrics::new();
-        metrics.read(&READING, 5.0, Duration::from_millis(20));
-        metrics.active(&READING, true);
-        metrics.read_failed(&READING);
+        metrics.read(&READING, Some((5.0, true)), Duration::from_millis(20));
+        metrics.read(&READING, None, Duration::from_millis(3));
         let text = metrics.text();
         let labels = r#"{namespace="ns",metric="s0-jobs",scaledObject="so",scaler="redisScaler",triggerIndex="0",type="scaledobject"}"#;
         for line in [
@@ -459,7 +460,8 @@ mod tests {
     #[test]
     fn a_deleted_object_leaves_nothing() {
         let metrics = Metrics::new();
-        metrics.read(&READING, 5.0, Duration::ZERO);
+        metrics.read(&READING, Some((5.0, true)), Duration::ZERO);
+        metrics.object_failed("ns", "so");
         metrics.paused("ns", "so", true);
         metrics.loop_began("ns", "so", Duration::ZERO);
         metrics.forget("ns", "so");

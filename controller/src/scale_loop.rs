@@ -98,14 +98,18 @@ fn next(now: Timestamp, interval: Duration, phase: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// Moments of an interval at which polls begin. Those of one moment wake the process once, and where the protocol has that, they
+/// travel together.
+const MOMENTS: u32 = 300;
+
 /// The phase of an object: the same for all that put the same questions.
 fn phase(object: &ScaledObject, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     for trigger in &object.spec.triggers {
         (&trigger.type_, &trigger.metadata).hash(&mut hasher);
     }
-    let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
-    Duration::from_millis(hasher.finish() % millis)
+    let moment = hasher.finish() % u64::from(MOMENTS);
+    interval / MOMENTS * u32::try_from(moment).unwrap_or_default()
 }
 
 /// Polls once; says interval and phase, or `None` if the loop has nothing more to do.

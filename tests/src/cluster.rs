@@ -166,7 +166,8 @@ impl Cluster {
         let file = Kubeconfig::read_from(kubeconfig)?;
         let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
         config.connect_timeout = Some(Duration::from_secs(10));
-        config.read_timeout = Some(Duration::from_mins(1));
+        // Longer than the client keeps a connection that rests: otherwise one may end just as it is used again.
+        config.read_timeout = Some(Duration::from_mins(2));
         Ok(Self {
             client: Client::try_from(config)?,
         })

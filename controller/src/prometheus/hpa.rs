@@ -2,7 +2,7 @@
 
 use prometheus_client::registry::Registry;
 
-use super::{Counters, Labels, Metrics, counter, object_labels};
+use super::{Counters, Labels, Metrics, counter};
 
 /// Metrics of recomputed decisions.
 #[derive(Debug)]
@@ -37,10 +37,10 @@ impl Metrics {
     /// Counts a recomputed decision, and a difference for its object.
     pub(crate) fn recomputed(&self, namespace: &str, object: &str, verdict: &'static str) {
         let hpa = &self.0.hpa;
-        let labels = Labels::from([("verdict", verdict)]);
+        let labels = Labels::from(&[("verdict", verdict)]);
         hpa.recomputed.get_or_create(&labels).inc();
         if !matches!(verdict, "agrees" | "unknown") {
-            let labels = object_labels(namespace, object, "scaledObject");
+            let labels = self.object(namespace, object);
             hpa.differences.get_or_create(&labels).inc();
         }
     }

@@ -9,14 +9,30 @@ use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEnco
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Labels(Arc<[(&'static str, Box<str>)]>);
 
-impl<const N: usize> From<[(&'static str, &str); N]> for Labels {
-    fn from(labels: [(&'static str, &str); N]) -> Self {
+impl Labels {
+    /// Whether they are these.
+    pub(super) fn are(&self, labels: &[(&'static str, &str)]) -> bool {
+        let same = |((name, value), (other, wanted)): (&(&str, Box<str>), &(&str, &str))| {
+            name == other && **value == **wanted
+        };
+        self.0.len() == labels.len() && self.0.iter().zip(labels).all(same)
+    }
+}
+
+impl From<&[(&'static str, &str)]> for Labels {
+    fn from(labels: &[(&'static str, &str)]) -> Self {
         Self(
             labels
-                .into_iter()
-                .map(|(name, value)| (name, value.into()))
+                .iter()
+                .map(|(name, value)| (*name, (*value).into()))
                 .collect(),
         )
+    }
+}
+
+impl<const N: usize> From<&[(&'static str, &str); N]> for Labels {
+    fn from(labels: &[(&'static str, &str); N]) -> Self {
+        Self::from(labels.as_slice())
     }
 }
 

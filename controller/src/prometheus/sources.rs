@@ -51,32 +51,32 @@ impl Observer for Metrics {
     fn http_request(&self, errand: &Errand, status: Option<u16>, took: Duration) {
         let asker = &errand.asker;
         let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
-        let labels = Labels::from([
+        let labels = [
             ("namespace", asker.namespace.as_str()),
             ("scaled_resource", &asker.object),
             ("scaler", asker.scaler),
             ("trigger_name", &asker.trigger),
             ("metric_name", &metric(errand)),
             ("status_code", &code),
-        ]);
-        let labels = self.keep(&asker.namespace, &asker.object, labels);
+        ];
+        let labels = self.keep(&asker.namespace, &asker.object, &labels);
         self.0.sources.requests.get_or_create(&labels).inc();
-        let labels = Labels::from([("scaler", asker.scaler), ("status_code", &code)]);
+        let labels = self.keep("", "", &[("scaler", asker.scaler), ("status_code", &code)]);
         let seconds = self.0.sources.seconds.get_or_create(&labels);
         seconds.observe(took.as_secs_f64());
     }
 
     fn empty_answer(&self, errand: &Errand, nulls: Nulls) {
         let asker = &errand.asker;
-        let labels = Labels::from([
+        let labels = [
             ("namespace", asker.namespace.as_str()),
             ("scaledResource", &asker.object),
             ("triggerName", &asker.trigger),
             ("metricName", &metric(errand)),
             ("resourceType", "scaledobject"),
             ("ignoreNullValues", &(nulls == Nulls::Ignored).to_string()),
-        ]);
-        let labels = self.keep(&asker.namespace, &asker.object, labels);
+        ];
+        let labels = self.keep(&asker.namespace, &asker.object, &labels);
         self.0.sources.empty.get_or_create(&labels).inc();
     }
 }
