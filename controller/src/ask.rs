@@ -53,7 +53,7 @@ pub(crate) struct Subject {
     /// Its key.
     pub(crate) key: ObjectKey,
     /// Its target, as resolved.
-    pub(crate) target: Option<GroupVersionKindResource>,
+    pub(crate) target: Option<Arc<GroupVersionKindResource>>,
     /// Its triggers.
     pub(crate) triggers: Arc<Triggers>,
 }
@@ -116,7 +116,7 @@ impl Asker {
         let (at, begin) = (Timestamp::now(), Instant::now());
         // Boxed, as nearly no read needs it: it would be most of what each read takes while it is under way.
         let anew = async {
-            let (object, target) = (&subject.object, subject.target.as_ref());
+            let (object, target) = (&subject.object, subject.target.as_deref());
             let rebuilt = Box::pin(self.builder.rebuild(object, target, index, slot)).await;
             rebuilt.map_err(|error| error.message)
         };

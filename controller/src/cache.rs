@@ -16,27 +16,30 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure;
+use crate::trim::Trim;
 
 /// Remembers objects of one kind. Cluster-scoped ones have an empty namespace.
-pub(crate) struct Cache<K> {
-    objects: RwLock<BTreeMap<ObjectKey, Arc<K>>>,
+pub(crate) struct Cache<K: Trim> {
+    objects: RwLock<BTreeMap<ObjectKey, Arc<K::Kept>>>,
     /// Watches that have not delivered their first list yet.
     pending: watch::Sender<usize>,
 }
 
 /// What became of an object: what it was, what it is.
-pub(crate) struct Change<'a, K> {
+pub(crate) struct Change<'a, K: Trim> {
     /// Which one.
     pub(crate) key: ObjectKey,
-    /// Before; absent if it is new.
-    pub(crate) old: Option<Arc<K>>,
+    /// What was kept of it before; absent if it is new.
+    pub(crate) old: Option<Arc<K::Kept>>,
     /// Now; absent if it is gone.
     pub(crate) new: Option<&'a Arc<K>>,
+    /// What is kept of that.
+    pub(crate) kept: Option<&'a Arc<K::Kept>>,
 }
 
 impl<K> Cache<K>
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Resource + Trim<Kept: Send + Sync> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     /// An empty cache that waits for the first lists of so many watches.
     pub(crate) fn new(watches: usize) -> Arc<Self> {
@@ -47,7 +50,7 @@ where
     }
 
     /// The last state of an object.
-    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<K::Kept>> {
         self.objects
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -56,7 +59,7 @@ where
     }
 
     /// Every object, by key.
-    pub(crate) fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
+    pub(crate) fn all(&self) -> Vec<(ObjectKey, Arc<K::Kept>)> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         objects
             .iter()
@@ -65,7 +68,7 @@ where
     }
 
     /// Looks at every object, by key. The cache stands still meanwhile.
-    pub(crate) fn each(&self, look: impl FnMut((&ObjectKey, &Arc<K>))) {
+    pub(crate) fn each(&self, look: impl FnMut((&ObjectKey, &Arc<K::Kept>))) {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         objects.iter().for_each(look);
     }
@@ -76,10 +79,12 @@ where
         drop(self.pending.subscribe().wait_for(|pending| *pending == 0).await);
     }
 
-    /// Follows `events` until `stop` and tells `changed` of every change. `what` names the kind in the log.
+    /// Follows `events` of one namespace, or of all, until `stop` and tells `changed` of every change. `what` names the kind in the
+    /// log.
     pub(crate) async fn follow(
         self: Arc<Self>,
         events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+        namespace: Option<String>,
         what: &'static str,
         stop: CancellationToken,
         changed: impl Fn(Change<'_, K>) + Send,
@@ -87,7 +92,6 @@ where
         use kube::runtime::WatchStreamExt as _;
         let mut stream = events.default_backoff().boxed();
         let mut listing = BTreeSet::new();
-        let mut own = BTreeSet::new();
         let mut first = true;
         let mut complained = false;
         loop {
@@ -101,7 +105,7 @@ where
                         tracing::info!(what, "watching again");
                         complained = false;
                     }
-                    let done = self.take(event, &mut listing, &mut own, &changed);
+                    let done = self.take(event, &mut listing, namespace.as_deref(), &changed);
                     if done && std::mem::take(&mut first) {
                         self.pending
                             .send_modify(|pending| *pending = pending.saturating_sub(1));
@@ -127,28 +131,24 @@ where
         &self,
         event: Event<K>,
         listing: &mut BTreeSet<ObjectKey>,
-        own: &mut BTreeSet<ObjectKey>,
+        namespace: Option<&str>,
         changed: &impl Fn(Change<'_, K>),
     ) -> bool {
         match event {
             Event::Init => listing.clear(),
             Event::InitApply(object) => {
                 listing.insert(key(&object));
-                own.insert(self.put(object, changed));
+                self.put(object, changed);
             }
             Event::Apply(object) => {
-                own.insert(self.put(object, changed));
+                self.put(object, changed);
             }
             Event::Delete(object) => {
-                let key = key(&object);
-                own.remove(&key);
-                self.remove(key, changed);
+                self.remove(key(&object), changed);
             }
             Event::InitDone => {
                 // What this watch knew and the list did not name went away while nobody watched.
-                let gone: Vec<ObjectKey> = own.difference(listing).cloned().collect();
-                for key in gone {
-                    own.remove(&key);
+                for key in self.missing(listing, namespace) {
                     self.remove(key, changed);
                 }
                 listing.clear();
@@ -158,21 +158,30 @@ where
         false
     }
 
-    fn put(&self, mut object: K, changed: &impl Fn(Change<'_, K>)) -> ObjectKey {
-        // Nobody here reads them, and they are half of an object's size.
-        object.meta_mut().managed_fields = None;
+    /// The objects of a namespace, or all, that a list does not name.
+    fn missing(&self, list: &BTreeSet<ObjectKey>, namespace: Option<&str>) -> Vec<ObjectKey> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let known = objects.keys().filter(|key| {
+            namespace.is_none_or(|namespace| key.namespace == namespace) && !list.contains(*key)
+        });
+        known.cloned().collect()
+    }
+
+    fn put(&self, mut object: K, changed: &impl Fn(Change<'_, K>)) {
+        object.trim();
         let key = key(&object);
         let new = Arc::new(object);
+        let kept = new.keep();
         let old = {
             let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-            objects.insert(key.clone(), Arc::clone(&new))
+            objects.insert(key.clone(), Arc::clone(&kept))
         };
         changed(Change {
-            key: key.clone(),
+            key,
             old,
             new: Some(&new),
+            kept: Some(&kept),
         });
-        key
     }
 
     fn remove(&self, key: ObjectKey, changed: &impl Fn(Change<'_, K>)) {
@@ -182,7 +191,12 @@ where
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
         if old.is_some() {
-            changed(Change { key, old, new: None });
+            changed(Change {
+                key,
+                old,
+                new: None,
+                kept: None,
+            });
         }
     }
 }
@@ -210,6 +224,12 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
     use std::cell::RefCell;
 
+    impl Trim for ConfigMap {
+        whole!();
+
+        fn trim(&mut self) {}
+    }
+
     fn object(name: &str) -> ConfigMap {
         let mut object = ConfigMap::default();
         object.metadata.namespace = Some("ns".to_owned());
@@ -220,9 +240,9 @@ mod tests {
     fn run(events: Vec<Event<ConfigMap>>) -> (Vec<String>, Vec<String>) {
         let cache = Cache::<ConfigMap>::new(1);
         let log = RefCell::new(Vec::new());
-        let (mut listing, mut own) = (BTreeSet::new(), BTreeSet::new());
+        let mut listing = BTreeSet::new();
         for event in events {
-            cache.take(event, &mut listing, &mut own, &|change: Change<'_, ConfigMap>| {
+            cache.take(event, &mut listing, None, &|change: Change<'_, ConfigMap>| {
                 let what = match (change.old.is_some(), change.new.is_some()) {
                     (false, true) => "new",
                     (true, true) => "changed",

@@ -2,6 +2,7 @@
 //! ends as the one before it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::desired::ObjectKey;
@@ -33,12 +34,12 @@ impl Complaints {
     }
 
     /// Notes that `what` of an object is well; says whether it was not.
-    pub(crate) fn settle(&self, about: &ObjectKey, what: &str) -> bool {
+    pub(crate) fn settle(&self, about: &ObjectKey, what: impl Display) -> bool {
         let mut all = self.open();
         let Some(open) = all.get_mut(about) else {
             return false;
         };
-        let was_open = open.remove(what).is_some();
+        let was_open = open.remove(&what.to_string()).is_some();
         if open.is_empty() {
             all.remove(about);
         }

@@ -4,7 +4,7 @@
 //! one message, and writes a series at powers of two, so that a message repeated for days costs a few writes.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::time::Duration;
 
 use engine::event::{Event, EventType, REPORTING_CONTROLLER};
@@ -48,6 +48,7 @@ impl Events {
                     writer: writer.clone(),
                     instance: instance.to_owned(),
                     series: HashMap::new(),
+                    marks: RandomState::new(),
                 };
                 (sender, tokio::spawn(lane.run(receiver)))
             })
@@ -80,18 +81,10 @@ impl EventWriters {
     }
 }
 
-/// One message about one object.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    uid: Option<String>,
-    warning: bool,
-    reason: String,
-    note: String,
-}
-
 /// A message that was written, and how often it was said since.
 struct Series {
-    name: String,
+    /// When it was written, which ends the name of its Event.
+    begun: Timestamp,
     count: i32,
     last: Instant,
 }
@@ -99,7 +92,15 @@ struct Series {
 struct Lane {
     writer: Writer,
     instance: String,
-    series: HashMap<Key, Series>,
+    /// By a hash of object and message: every object has a few of them, and their texts would be most of what is kept.
+    series: HashMap<u64, Series>,
+    marks: RandomState,
+}
+
+/// Name of the Event of a series.
+fn name(regarding: &ObjectReference, begun: Timestamp) -> String {
+    let of = regarding.name.as_deref().unwrap_or(REPORTING_CONTROLLER);
+    format!("{of}.{:x}", begun.as_nanosecond())
 }
 
 impl Lane {
@@ -122,12 +123,9 @@ impl Lane {
         at: Timestamp,
     ) -> Result<(), kube::Error> {
         let namespace = regarding.namespace.as_deref().unwrap_or("default");
-        let key = Key {
-            uid: regarding.uid.clone(),
-            warning: event.type_ == EventType::Warning,
-            reason: event.reason.to_string(),
-            note: event.note.clone(),
-        };
+        let warning = event.type_ == EventType::Warning;
+        let key = (&regarding.uid, warning, &event.reason, &event.note);
+        let key = self.marks.hash_one(key);
         self.forget_old();
         if let Some(series) = self.series.get_mut(&key) {
             series.count += 1;
@@ -136,11 +134,8 @@ impl Lane {
                 return Ok(());
             }
             let patch = serde_json::json!({ "count": series.count, "lastObservedTime": MicroTime(at) });
-            let (name, written) = (
-                series.name.clone(),
-                self.writer.patch_event(namespace, &series.name, &patch).await,
-            );
-            match written {
+            let name = name(regarding, series.begun);
+            match self.writer.patch_event(namespace, &name, &patch).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => {
                     tracing::debug!(name, "the Event is gone; a new one is written");
                     self.series.remove(&key);
@@ -148,18 +143,14 @@ impl Lane {
                 other => return other.map(drop),
             }
         }
-        let name = format!(
-            "{}.{:x}",
-            regarding.name.as_deref().unwrap_or(REPORTING_CONTROLLER),
-            at.as_nanosecond()
-        );
+        let name = name(regarding, at);
         self.writer
             .create_event(namespace, &self.api_event(&name, namespace, regarding, event, at))
             .await?;
         self.series.insert(
             key,
             Series {
-                name,
+                begun: at,
                 count: 1,
                 last: Instant::now(),
             },

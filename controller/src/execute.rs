@@ -56,7 +56,7 @@ impl<'a> Executor<'a> {
             let complaints = &self.operator.complaints;
             match done {
                 Ok(()) => {
-                    complaints.settle(&self.live.key, &action.to_string());
+                    complaints.settle(&self.live.key, action);
                 }
                 Err(failure) => {
                     if complaints.is_news(&self.live.key, &action.to_string(), &failure.to_string()) {
@@ -141,6 +141,10 @@ impl<'a> Executor<'a> {
     }
 
     async fn patch_status(&mut self, patch: &StatusPatch) -> Result<(), Failure> {
+        let settled = |status| patch.is_settled_in(status);
+        if self.object.status.as_ref().is_some_and(settled) {
+            return Ok(());
+        }
         let current = serde_json::to_value(&self.object.status).unwrap_or(Value::Null);
         let Some(value) = patch.against(&current) else {
             return Ok(());

@@ -10,7 +10,7 @@ use engine::action::{Action, Failure};
 use engine::activate::{self, Observed, Source};
 use engine::desired::ObjectKey;
 use engine::explain;
-use engine::hpa::{Mirror, Options, Recomputed};
+use engine::hpa::{Mirror, Options, Recomputed, Sighting};
 use engine::ledger::{Record, Ring, What};
 use engine::reconcile::{self, Outcome};
 use engine::report::DecisionReport;
@@ -23,6 +23,7 @@ use crate::ask::Answer;
 use crate::cache::version;
 use crate::observe::replicas::{Followed, Replicas};
 use crate::triggers::Triggers;
+use crate::trim::Trim as _;
 
 /// One ScaledObject of this process.
 pub(crate) struct Live {
@@ -79,7 +80,7 @@ impl Ledgers {
 struct State {
     /// The newest state of the object that we know.
     latest: Option<Arc<ScaledObject>>,
-    target: Option<GroupVersionKindResource>,
+    target: Option<Arc<GroupVersionKindResource>>,
     /// The target, where its kind is watched.
     followed: Option<Arc<Followed>>,
     triggers: Option<Arc<Triggers>>,
@@ -180,20 +181,20 @@ impl Live {
 
     /// Remembers the object as a write of ours left it.
     pub(crate) fn wrote(&self, mut object: ScaledObject) -> Arc<ScaledObject> {
-        object.metadata.managed_fields = None;
+        object.trim();
         let object = Arc::new(object);
         self.state().latest = Some(Arc::clone(&object));
         object
     }
 
     /// The resolved type of its target.
-    pub(crate) fn target(&self) -> Option<GroupVersionKindResource> {
+    pub(crate) fn target(&self) -> Option<Arc<GroupVersionKindResource>> {
         self.state().target.clone()
     }
 
     /// Remembers the resolved type of its target.
     pub(crate) fn set_target(&self, target: GroupVersionKindResource) {
-        self.state().target = Some(target);
+        self.state().target = Some(Arc::new(target));
     }
 
     /// The target as it is followed, if its kind is watched. Another one than before is followed in its place.
@@ -375,7 +376,7 @@ impl Live {
     pub(crate) fn hpa_seen(
         &self,
         options: &Options,
-        before: Option<&HorizontalPodAutoscaler>,
+        before: Option<&Sighting>,
         after: Option<&HorizontalPodAutoscaler>,
     ) -> Option<Recomputed> {
         let now = Timestamp::now();

@@ -22,6 +22,7 @@ mod events;
 mod execute;
 mod failure;
 mod health;
+mod hpa;
 mod leader;
 mod live;
 mod logging;
@@ -37,12 +38,17 @@ mod report;
 mod run;
 mod scale_loop;
 mod triggers;
+mod trim;
 mod watches;
 
 use std::process::ExitCode;
 
 use args::Args;
 use environment::Environment;
+
+/// A quarter less processor time than with the C library's, and less memory once there are objects.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = match Args::parse_go(std::env::args_os()) {

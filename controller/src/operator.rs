@@ -180,8 +180,13 @@ impl Operator {
 
     /// What is known of an object; begins to know it.
     pub(crate) fn live_or_new(&self, key: &ObjectKey) -> Arc<Live> {
-        let begin = || Arc::new(Live::new(key.clone(), Arc::clone(&self.ledgers)));
-        Arc::clone(self.all_live().entry(key.clone()).or_insert_with(begin))
+        let mut all = self.all_live();
+        if let Some(live) = all.get(key) {
+            return Arc::clone(live);
+        }
+        let live = Arc::new(Live::new(key.clone(), Arc::clone(&self.ledgers)));
+        all.insert(key.clone(), Arc::clone(&live));
+        live
     }
 
     /// Forgets an object that is gone.
@@ -210,12 +215,12 @@ impl Operator {
         let live = self.live_or_new(key);
         let target = live
             .target()
-            .or_else(|| object.status.as_ref()?.scale_target_gvkr.clone());
+            .or_else(|| object.status.as_ref()?.scale_target_gvkr.clone().map(Arc::new));
         let generation = object.metadata.generation.unwrap_or_default();
         let building = live.building.lock().await;
         let triggers = match live.triggers(generation) {
             Some(triggers) => triggers,
-            None => match Box::pin(self.builder.build(&object, target.as_ref())).await {
+            None => match Box::pin(self.builder.build(&object, target.as_deref())).await {
                 Ok((triggers, _)) => {
                     let triggers = Arc::new(triggers);
                     live.set_triggers(Some(Arc::clone(&triggers)));

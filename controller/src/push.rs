@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::activate::{Reading, Source, TriggerReading};
+use engine::desired;
 use engine::reconcile::Phase;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -133,7 +134,7 @@ async fn rebuilt(operator: &Operator, live: &Live, triggers: &Triggers, index: u
     let (target, slot) = (live.target(), &triggers.slots[index]);
     let rebuilt = operator
         .builder
-        .rebuild(&object, target.as_ref(), index, slot)
+        .rebuild(&object, target.as_deref(), index, slot)
         .await;
     rebuilt
         .inspect_err(|error| {
@@ -214,8 +215,11 @@ async fn activate(
             reading: Reading::Active,
         })
         .collect();
-    if !readings.is_empty() {
-        scale_loop::act(operator, live, &object, readings, Source::Push).await;
+    if readings.is_empty() {
+        return;
+    }
+    if let Ok(want) = desired::validate(&object) {
+        scale_loop::act(operator, live, &object, &want, readings, Source::Push).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Follows the decisions of live HPAs: each is recomputed by the engine, and a difference is told.
 
 use engine::desired::ObjectKey;
-use engine::hpa::{Recomputed, Verdict};
+use engine::hpa::{Recomputed, Sighting, Verdict};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 use crate::operator::Operator;
@@ -13,7 +13,7 @@ const COMPLAINT: &str = "hpa";
 pub(crate) fn hpa_changed(
     operator: &Operator,
     key: &ObjectKey,
-    before: Option<&HorizontalPodAutoscaler>,
+    before: Option<&Sighting>,
     after: Option<&HorizontalPodAutoscaler>,
 ) {
     let Some(live) = operator.live(key) else { return };

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crds::{ConditionStatus, ScaledObject};
+use crds::ScaledObject;
 use engine::desired::{self, ObjectKey, TargetRef};
 use engine::metric::{MetricTarget, TriggerMetrics};
 use engine::pause::Pause;
 use engine::quantity::Quantity;
-use engine::report::{HpaCondition, HpaReport, ObjectReport, ReplicasReport, TriggerReport};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use engine::report::{HpaReport, ObjectReport, ReplicasReport, TriggerReport};
 
 use crate::ask::Answer;
+use crate::hpa::KnownHpa;
 use crate::live::{Live, Memory};
 use crate::operator::Operator;
 
@@ -27,10 +27,10 @@ pub(crate) fn report(operator: &Operator, live: &Live, object: &ScaledObject, re
         .or_else(|| want.map(|want| want.hpa_name.clone()));
     let hpa = hpa_name.map(|name| {
         let key = ObjectKey::new(live.key.namespace.clone(), name.clone());
-        let live = operator.caches.hpas.get(&key);
+        let known = operator.caches.hpas.get(&key);
         HpaReport {
-            recomputed: memory.recomputed.clone().filter(|_| live.is_some()),
-            ..hpa(name, live.as_deref())
+            recomputed: memory.recomputed.clone().filter(|_| known.is_some()),
+            ..KnownHpa::report(name, known.as_deref())
         }
     });
     ObjectReport {
@@ -115,25 +115,5 @@ fn external_report(
         error: answer.and_then(|answer| answer.result.as_ref().err().cloned()),
         read_at: answer.map(|answer| answer.at),
         ..plain.clone()
-    }
-}
-
-fn hpa(name: String, live: Option<&HorizontalPodAutoscaler>) -> HpaReport {
-    let status = live.and_then(|hpa| hpa.status.as_ref());
-    let conditions = status.and_then(|status| status.conditions.as_ref());
-    let condition =
-        |condition: &k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerCondition| HpaCondition {
-            type_: condition.type_.clone(),
-            status: ConditionStatus::from(condition.status.as_str()),
-            reason: condition.reason.clone().unwrap_or_default(),
-            message: condition.message.clone().unwrap_or_default(),
-        };
-    HpaReport {
-        name,
-        exists: live.is_some(),
-        current: status.and_then(|status| status.current_replicas),
-        desired: status.map(|status| status.desired_replicas),
-        recomputed: None,
-        conditions: conditions.into_iter().flatten().map(condition).collect(),
     }
 }

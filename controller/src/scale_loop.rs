@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crds::ScaledObject;
 use engine::action::ScaleTarget;
-use engine::activate::{self, HpaScaling, Observed, Reading, Source, TriggerReading};
+use engine::activate::{self, Observed, Reading, Source, TriggerReading};
 use engine::desired::{self, Desired, ObjectKey};
 use engine::event::Event;
 use engine::metric::{MetricName, TriggerMetrics};
@@ -122,7 +122,7 @@ async fn iterate(
 ) -> Option<(Duration, Duration)> {
     let object = operator.object(&live.key).ok()?;
     let retry = (Duration::from_secs(30), Duration::ZERO);
-    let Ok(want) = desired::validate(&object) else {
+    let Ok(mut want) = desired::validate(&object) else {
         return Some(retry);
     };
     let interval = Duration::try_from(want.polling_interval).unwrap_or(retry.0);
@@ -138,12 +138,19 @@ async fn iterate(
     if stop.is_cancelled() {
         return None;
     }
+    let polled_of = object;
     let object = operator.object(&live.key).ok()?;
     if Phase::of(&object) != Phase::Run {
         // Paused or deleted since the poll began: the reconcile is on its way, tells it in an Event and ends this loop.
         return Some((interval, phase(&object, interval)));
     }
-    act(operator, live, &object, polled.readings, Source::Poll).await;
+    if !Arc::ptr_eq(&polled_of, &object) {
+        match desired::validate(&object) {
+            Ok(anew) => want = anew,
+            Err(_) => return Some(retry),
+        }
+    }
+    act(operator, live, &object, &want, polled.readings, Source::Poll).await;
     Some((interval, phase(&object, interval)))
 }
 
@@ -176,7 +183,7 @@ async fn poll(
     };
     operator
         .builder
-        .refresh(&subject.object, subject.target.as_ref(), &subject.triggers)
+        .refresh(&subject.object, subject.target.as_deref(), &subject.triggers)
         .await;
     let answers = operator.asker.all(&subject, since).await;
     live.set_polled(&answers);
@@ -243,15 +250,13 @@ pub(crate) async fn act(
     operator: &Arc<Operator>,
     live: &Arc<Live>,
     object: &Arc<ScaledObject>,
+    want: &Desired,
     readings: Vec<TriggerReading>,
     source: Source,
 ) {
-    let Ok(want) = desired::validate(object) else {
-        return;
-    };
-    let (seen, scale) = observe(operator, live, object, &want, readings, source).await;
+    let (seen, scale) = observe(operator, live, object, want, readings, source).await;
     let now = Timestamp::now();
-    let plan = activate::plan(&want, &seen, now);
+    let plan = activate::plan(want, &seen, now);
     live.decided(&seen, &plan, now);
     let mut executor = Executor::new(operator, live, Arc::clone(object), scale);
     if let Err((position, failure)) = executor.run(&plan.actions).await {
@@ -280,6 +285,7 @@ async fn observe(
     let status = object.status.as_ref();
     let gvkr = live
         .target()
+        .map(|target| (*target).clone())
         .or_else(|| status?.scale_target_gvkr.clone())
         .unwrap_or_default();
     let ObjectKey { namespace, name: _ } = &live.key;
@@ -307,23 +313,10 @@ async fn observe(
             .and_then(|status| status.last_active_time.as_ref())
             .map(|time| time.0),
         conditions: status.map(|status| status.conditions.clone()).unwrap_or_default(),
-        hpa: hpa.and_then(|hpa| scaling(&hpa)),
+        hpa: hpa.and_then(|hpa| hpa.scaling()),
         source,
     };
     (observed, scale)
-}
-
-/// The `ScalingActive` condition of an HPA.
-fn scaling(hpa: &k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler) -> Option<HpaScaling> {
-    let conditions = hpa.status.as_ref()?.conditions.as_ref()?;
-    let condition = conditions
-        .iter()
-        .find(|condition| condition.type_ == "ScalingActive")?;
-    Some(HpaScaling {
-        status: condition.status.as_str().into(),
-        reason: condition.reason.clone().unwrap_or_default(),
-        message: condition.message.clone().unwrap_or_default(),
-    })
 }
 
 #[cfg(test)]

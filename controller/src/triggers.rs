@@ -113,6 +113,7 @@ impl Builder {
                 Err(error) => errors.push(error),
             }
         }
+        slots.shrink_to_fit();
         if errors.is_empty() {
             let generation = object.metadata.generation.unwrap_or_default();
             let resolved = Mutex::new(Instant::now());

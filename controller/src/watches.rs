@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::cache::{Cache, Change};
 use crate::operator::{Operator, Work};
 use crate::recompute;
+use crate::trim::Trim;
 
 pub(crate) use guarded::Guarded;
 
@@ -206,11 +207,20 @@ impl Watch<'_> {
         what: &'static str,
         changed: impl Fn(&Operator, Change<'_, K>) + Send + 'static,
     ) where
-        K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource
+            + Trim<Kept: Send + Sync>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
     {
         let operator = Arc::clone(self.operator);
+        let namespace = api.namespace().map(str::to_owned);
         let follow = Arc::clone(cache).follow(
             watcher::watcher(api, config),
+            namespace,
             what,
             self.stop.clone(),
             move |change| changed(&operator, change),
@@ -261,28 +271,19 @@ fn scaled_object_changed(operator: &Operator, change: Change<'_, Guarded>) {
 
 /// Somebody else wrote an HPA of ours, or it is gone: its ScaledObject looks after it.
 fn hpa_changed(operator: &Operator, change: &Change<'_, HorizontalPodAutoscaler>) {
-    let Some(any) = change.new.or(change.old.as_ref()) else {
+    let Some(owner) = change
+        .kept
+        .or(change.old.as_ref())
+        .and_then(|hpa| hpa.owner.clone())
+    else {
         return;
     };
-    let owner = any
-        .owner_references()
-        .iter()
-        .find(|owner| owner.kind == "ScaledObject" && owner.controller == Some(true));
-    let Some(owner) = owner.cloned() else { return };
-    let key = ObjectKey::new(change.key.namespace.clone(), owner.name);
-    recompute::hpa_changed(
-        operator,
-        &key,
-        change.old.as_deref(),
-        change.new.map(AsRef::as_ref),
-    );
-    let untouched = match (&change.old, change.new) {
-        (Some(old), Some(new)) => {
-            old.spec == new.spec
-                && old.metadata.labels == new.metadata.labels
-                && old.metadata.annotations == new.metadata.annotations
-        }
-        (None, Some(new)) => operator
+    let key = ObjectKey::new(change.key.namespace.clone(), owner);
+    let before = change.old.as_ref().map(|hpa| &hpa.sighting);
+    recompute::hpa_changed(operator, &key, before, change.new.map(AsRef::as_ref));
+    let untouched = match (&change.old, change.kept, change.new) {
+        (Some(old), Some(kept), _) => old.is_written_as(kept),
+        (None, _, Some(new)) => operator
             .live(&key)
             .is_some_and(|live| live.is_own_hpa(new.metadata.resource_version.as_ref())),
         _ => false,
@@ -292,7 +293,11 @@ fn hpa_changed(operator: &Operator, change: &Change<'_, HorizontalPodAutoscaler>
     }
 }
 
-fn auth_changed<K: Resource>(operator: &Operator, change: Change<'_, K>, work: fn(ObjectKey) -> Work) {
+fn auth_changed<K: Resource + Trim<Kept = K>>(
+    operator: &Operator,
+    change: Change<'_, K>,
+    work: fn(ObjectKey) -> Work,
+) {
     let same = match (&change.old, change.new) {
         (Some(old), Some(new)) => {
             let (old, new) = (old.meta(), new.meta());
@@ -312,7 +317,11 @@ fn auth_changed<K: Resource>(operator: &Operator, change: Change<'_, K>, work: f
     operator.queue.add(work(change.key));
 }
 
-fn later_changed<K: Resource>(operator: &Operator, change: Change<'_, K>, work: fn(ObjectKey) -> Work) {
+fn later_changed<K: Resource + Trim<Kept = K>>(
+    operator: &Operator,
+    change: Change<'_, K>,
+    work: fn(ObjectKey) -> Work,
+) {
     let same = match (&change.old, change.new) {
         (Some(old), Some(new)) => {
             old.meta().generation == new.meta().generation && old.meta().uid == new.meta().uid

@@ -52,16 +52,20 @@ pub fn initial() -> Vec<Condition> {
     ]
 }
 
+/// Whether all conditions are there that an object has from its creation on.
+pub fn is_complete(current: &[Condition]) -> bool {
+    use ConditionType::{Active, Fallback, Paused, Ready};
+    [Ready, Active, Fallback, Paused]
+        .iter()
+        .all(|wanted| find_condition(current, wanted).is_some())
+}
+
 /// The initial conditions if any of the four is missing, else nothing.
 pub fn missing(current: &[Condition]) -> Vec<Condition> {
-    let initial = initial();
-    if initial
-        .iter()
-        .all(|wanted| find_condition(current, &wanted.type_).is_some())
-    {
+    if is_complete(current) {
         Vec::new()
     } else {
-        initial
+        initial()
     }
 }
 

@@ -33,7 +33,7 @@ pub use calculation::{Calculation, Rule};
 pub(crate) use defaults::set_defaults_behavior;
 pub use error::{Cause, MetricError, MetricsError};
 pub use metrics::{Computed, Proposal, compute_replicas_for_metrics};
-pub use recompute::{Mirror, Recomputed, Unseen, Verdict};
+pub use recompute::{Mirror, Recomputed, Sighting, Unseen, Verdict, mark};
 pub use reconcile::{Controller, Event, Outcome, Rescale, SyncError};
 pub use spec::{
     Behavior, Metric, Policy, PolicyType, ScalingRules, SelectPolicy, Source, Spec, SpecError, Target,

@@ -1,6 +1,7 @@
 //! Metric names, targets, specs and samples: what a trigger tells the rest of the engine.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,21 +17,21 @@ pub fn normalize(name: &str) -> String {
     name.replace(REPLACED, "-")
 }
 
-/// The name of an external metric as the HPA asks for it: `s0-redis-jobs`.
+/// The name of an external metric as the HPA asks for it: `s0-redis-jobs`. Copies share the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct MetricName(String);
+pub struct MetricName(Arc<str>);
 
 impl MetricName {
     /// Puts the index of the trigger before the scaler's own (already normalised) name.
     ///
     /// Upstream: `GenerateMetricNameWithIndex`.
     pub fn indexed(trigger: usize, name: &str) -> Self {
-        Self(format!("s{trigger}-{name}"))
+        Self(format!("s{trigger}-{name}").into())
     }
 
     /// Takes a complete name, such as one read from a status or a request.
-    pub fn new(complete: impl Into<String>) -> Self {
+    pub fn new(complete: impl Into<Arc<str>>) -> Self {
         Self(complete.into())
     }
 
@@ -55,7 +56,7 @@ impl fmt::Display for MetricName {
 
 impl From<MetricName> for String {
     fn from(name: MetricName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 

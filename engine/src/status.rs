@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crds::{Condition, GroupVersionKindResource};
+use crds::{Condition, GroupVersionKindResource, ScaledObjectStatus, find_condition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -82,6 +82,42 @@ impl StatusPatch {
         let updates: Vec<Condition> = conditions.into_iter().collect();
         condition::merge(&mut self.conditions, &updates);
         self
+    }
+
+    /// Whether the status is certainly as wanted already, as nearly every poll finds it: it need not be looked at as JSON then.
+    /// `false` says nothing.
+    pub fn is_settled_in(&self, status: &ScaledObjectStatus) -> bool {
+        let Self {
+            conditions,
+            target: None,
+            original_replicas: None,
+            last_active: None,
+            external_metrics: None,
+            resource_metrics: None,
+            hpa_name: None,
+            paused_replicas: None,
+            triggers_types: None,
+            authentications_types: None,
+            activity,
+        } = self
+        else {
+            return false;
+        };
+        let known = &status.triggers_activity;
+        let has = |(name, active): (&String, &bool)| {
+            known
+                .get(name)
+                .is_some_and(|entry| entry.is_active == Some(*active))
+        };
+        condition::is_complete(&status.conditions)
+            && conditions
+                .iter()
+                .all(|wanted| find_condition(&status.conditions, &wanted.type_) == Some(wanted))
+            && match activity {
+                None => true,
+                Some(Activity::All(states)) => states.len() == known.len() && states.iter().all(has),
+                Some(Activity::Some(states)) => states.iter().all(has),
+            }
     }
 
     /// The JSON merge patch of the `status` that leads from the current status to the wanted one; `None` when there
@@ -251,133 +287,4 @@ fn users(list: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(patch: &StatusPatch, current: &Value, expected: &Value) {
-        let got = patch
-            .against(current)
-            .map_or(Value::Null, |mut patch| patch["status"].take());
-        assert_eq!(&got, expected);
-    }
-
-    fn conditions() -> Value {
-        json!(condition::initial())
-    }
-
-    #[test]
-    fn nothing_changed_writes_nothing() {
-        let current =
-            json!({ "conditions": conditions(), "hpaName": "keda-hpa-so", "externalMetricNames": ["a"] });
-        let patch = StatusPatch {
-            hpa_name: Some("keda-hpa-so".to_owned()),
-            external_metrics: Some(vec!["a".to_owned()]),
-            resource_metrics: Some(Vec::new()),
-            paused_replicas: Some(PausedReplicas::Nowhere),
-            ..StatusPatch::default()
-        };
-        check(&patch, &current, &Value::Null);
-    }
-
-    #[test]
-    fn an_empty_status_gets_the_initial_conditions_first() {
-        let patch = StatusPatch::of_conditions([condition::active()]);
-        let written = patch.against(&Value::Null).unwrap();
-        let types: Vec<_> = written["status"]["conditions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|c| c["status"].clone())
-            .collect();
-        assert_eq!(
-            types,
-            [json!("Unknown"), json!("True"), json!("Unknown"), json!("False")]
-        );
-    }
-
-    #[test]
-    fn a_missing_condition_is_filled_and_the_others_stay() {
-        let ready = condition::ready(&[]);
-        let written = StatusPatch::default()
-            .against(&json!({ "conditions": [ready] }))
-            .unwrap();
-        assert_eq!(written["status"]["conditions"][0]["status"], "True");
-        assert_eq!(written["status"]["conditions"].as_array().unwrap().len(), 4);
-    }
-
-    #[test]
-    fn original_replicas_are_written_once() {
-        let patch = StatusPatch {
-            original_replicas: Some(5),
-            ..StatusPatch::default()
-        };
-        check(
-            &patch,
-            &json!({ "conditions": conditions() }),
-            &json!({ "originalReplicaCount": 5 }),
-        );
-        check(
-            &patch,
-            &json!({ "conditions": conditions(), "originalReplicaCount": 0 }),
-            &Value::Null,
-        );
-    }
-
-    #[test]
-    fn vanished_metrics_lose_health_and_activity() {
-        let patch = StatusPatch {
-            external_metrics: Some(vec!["b".to_owned()]),
-            activity: Some(Activity::All([("b".to_owned(), true)].into())),
-            ..StatusPatch::default()
-        };
-        let current = json!({
-            "conditions": conditions(), "externalMetricNames": ["a"], "compositeScalerName": "composite-metric",
-            "health": { "a": {}, "b": {} }, "triggersActivity": { "a": { "isActive": true }, "b": { "isActive": true } },
-        });
-        let expected = json!({
-            "externalMetricNames": ["b"], "compositeScalerName": null,
-            "health": { "a": null }, "triggersActivity": { "a": null },
-        });
-        check(&patch, &current, &expected);
-    }
-
-    #[test]
-    fn a_push_changes_only_its_metric() {
-        let patch = StatusPatch {
-            activity: Some(Activity::Some([("b".to_owned(), true)].into())),
-            ..StatusPatch::default()
-        };
-        let current =
-            json!({ "conditions": conditions(), "triggersActivity": { "a": { "isActive": false } } });
-        check(
-            &patch,
-            &current,
-            &json!({ "triggersActivity": { "b": { "isActive": true } } }),
-        );
-    }
-
-    #[test]
-    fn users_are_a_list_with_commas() {
-        assert_eq!(with_user("", "a").as_deref(), Some("a"));
-        assert_eq!(with_user("a", "b").as_deref(), Some("a,b"));
-        assert_eq!(with_user("a,b", "b"), None);
-        assert_eq!(without_user("a,b", "a").as_deref(), Some("b"));
-        assert_eq!(without_user("a", "a").as_deref(), Some(""));
-        assert_eq!(without_user("ab", "a"), None);
-    }
-
-    #[test]
-    fn kinds_of_the_core_group_have_no_slash() {
-        let of = |group: &str| GroupVersionKindResource {
-            group: group.into(),
-            version: "v1".into(),
-            kind: "X".into(),
-            resource: "xs".into(),
-        };
-        assert_eq!(
-            (target_kind(&of("")), target_kind(&of("apps"))),
-            ("v1.X".to_owned(), "apps/v1.X".to_owned())
-        );
-    }
-}
+mod tests;

@@ -148,11 +148,11 @@ fn triggers(triggers: &[Trigger], found: &mut Diagnostics) {
     }
     let mut names = BTreeSet::new();
     for (index, trigger) in triggers.iter().enumerate() {
-        let path = FieldPath::trigger(index);
+        let path = |field| FieldPath::trigger(index).field(field);
         if trigger.type_.is_empty() {
             found.push(Diagnostic::error(
                 "trigger-type-missing",
-                path.field("type"),
+                path("type"),
                 "the scaler type must be given",
             ));
         }
@@ -165,7 +165,7 @@ fn triggers(triggers: &[Trigger], found: &mut Diagnostics) {
             );
             found.push(Diagnostic::error(
                 "cached-metrics-unsupported",
-                path.field("useCachedMetrics"),
+                path("useCachedMetrics"),
                 message,
             ));
         }
@@ -174,11 +174,7 @@ fn triggers(triggers: &[Trigger], found: &mut Diagnostics) {
             let message = format!(
                 "triggerName \"{name}\" is defined multiple times in the ScaledObject/ScaledJob, but it must be unique"
             );
-            found.push(Diagnostic::error(
-                "trigger-name-duplicate",
-                path.field("name"),
-                message,
-            ));
+            found.push(Diagnostic::error("trigger-name-duplicate", path("name"), message));
         }
     }
 }

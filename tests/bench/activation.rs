@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::creation;
 use crate::field::{Field, scaled_object, target};
 use crate::figures::{median, since, worst};
 use crate::report::{Report, Row};
@@ -107,6 +108,8 @@ async fn pushed(field: &Field, report: &mut Report) -> Result<Vec<f64>> {
         scaled_object(name, HARDLY_EVER, &trigger(name))
     })
     .await?;
+    // What their creation causes is no part of a push.
+    creation::ready(field, names.iter().cloned().collect()).await?;
     wait_for("every object to listen", DEADLINE, || async {
         let found = redis
             .cli(&["PUBSUB", "CHANNELS"])

@@ -16,6 +16,7 @@ use super::{EAGER, PATIENT, Verdict};
 use crate::cache::Cache;
 use crate::execute::{code, refused};
 use crate::operator::Operator;
+use crate::trim::Trim;
 
 /// What the two kinds differ in.
 struct Words {
@@ -54,7 +55,7 @@ async fn reconcile<K>(
     words: &Words,
 ) -> Verdict
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Trim<Kept = K> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let Some(seen) = cache.get(key) else {
         return Verdict::Done;

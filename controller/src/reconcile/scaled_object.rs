@@ -199,7 +199,7 @@ async fn hpas(
             .hpas
             .get(&ObjectKey::new(namespace.clone(), name.clone()));
         let hpa = match cached {
-            Some(hpa) => Some(hpa.as_ref().clone()),
+            Some(hpa) => Some(hpa.as_written()),
             None if look => api.get_opt(&name).await.map_err(refused)?,
             None => None,
         };
@@ -221,7 +221,7 @@ async fn triggers(operator: &Operator, live: &Live, object: &ScaledObject) -> Tr
             warnings: Vec::new(),
         };
     }
-    match operator.builder.build(object, live.target().as_ref()).await {
+    match operator.builder.build(object, live.target().as_deref()).await {
         Ok((triggers, warnings)) => {
             let built = object
                 .spec

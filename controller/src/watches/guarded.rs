@@ -12,6 +12,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::trim::{Trim, trim_metadata, whole};
+
 /// The object, or why it cannot be read. Shared, as all who work on it have the same.
 ///
 /// It does what kube's `DeserializeGuard` does, which copies the whole tree of every object before it reads it.
@@ -31,6 +33,17 @@ impl<'de> Deserialize<'de> for Guarded {
                     metadata: known.metadata,
                 })))
             }
+        }
+    }
+}
+
+impl Trim for Guarded {
+    whole!();
+
+    fn trim(&mut self) {
+        match &mut self.0 {
+            Ok(object) => Arc::make_mut(object).trim(),
+            Err(invalid) => trim_metadata(&mut invalid.metadata),
         }
     }
 }

@@ -14,6 +14,7 @@
 mod history;
 mod metrics;
 mod served;
+mod sighting;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use history::{History, Past, Span, longest, reach};
 use served::{Millis, Served};
 use sync::{Sync, Wanted, reason};
 
+pub use sighting::{Sighting, mark};
 pub use verdict::{Recomputed, Unseen, Verdict};
 
 /// How late a status may be seen, and how far a sync's own reads may lie apart.
@@ -131,23 +133,23 @@ impl Mirror {
     pub fn observe(
         &mut self,
         options: &Options,
-        before: Option<&HorizontalPodAutoscaler>,
+        before: Option<&Sighting>,
         after: &HorizontalPodAutoscaler,
         at: Timestamp,
     ) -> Option<Recomputed> {
         let now = at.as_millisecond();
-        let same =
-            before.filter(|before| self.stage != Stage::Unseen && before.metadata.uid == after.metadata.uid);
+        let seen = Sighting::of(after);
+        let same = before.filter(|before| self.stage != Stage::Unseen && before.is_same(&seen));
         let Some(before) = same else {
             self.begin(after, now);
             return None;
         };
-        if before.spec != after.spec || before.status == after.status {
+        if before.spec != seen.spec || before.status == seen.status {
             // A write by somebody else may have cost a sync its status.
             self.disturbed = true;
             self.history.unknown_before = Some(now);
         }
-        if before.status == after.status {
+        if before.status == seen.status {
             return None;
         }
         let status = after.status.as_ref()?;

@@ -152,7 +152,9 @@ impl Rig {
             return None;
         }
         let at = self.now + SignedDuration::from_millis(late);
-        let found = self.mirror.observe(&self.assumed, Some(&self.shown), &after, at);
+        let found = self
+            .mirror
+            .observe(&self.assumed, Some(&Sighting::of(&self.shown)), &after, at);
         self.shown = after;
         found
     }
