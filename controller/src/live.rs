@@ -445,7 +445,7 @@ impl Live {
             next: state.next.filter(|_| state.running.is_some()),
             recomputed: state.recomputed.as_deref().cloned(),
             records: if records {
-                state.ring.iter().cloned().collect()
+                state.ring.iter().collect()
             } else {
                 Vec::new()
             },

@@ -198,7 +198,7 @@ impl fmt::Display for Event {
 }
 
 /// The longest beginning of a text that fits into a number of bytes.
-fn cut(text: &str, limit: usize) -> &str {
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 

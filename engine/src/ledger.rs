@@ -3,24 +3,41 @@
 //! A [`Ring`] keeps the newest records within a budget of bytes. Equal neighbours become one record with a count, so
 //! that a quiet day is one line. No record ever holds a resolved credential: errors come from types that do not print
 //! them.
+//!
+//! ```text
+//! Record -> codec -> bytes of the ring, oldest first -> codec -> Record, when somebody asks
+//! ```
 
-use std::collections::VecDeque;
+mod bytes;
+mod codec;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::activate::{Decision, Reading, TriggerReading};
+use self::bytes::{Reader, Writer};
+use self::names::Names;
+use crate::activate::{Decision, TriggerReading};
 use crate::hpa::Recomputed;
 use crate::metric::MetricName;
 
-/// Bytes that the ring of one object may hold.
-pub const BUDGET: usize = 8 * 1024;
+/// Bytes that the ring of one object may hold: about a hundred polls and reads of one metric. As values of their types they took
+/// 8 KiB for half as many, which was the largest part of the controller's memory.
+pub const BUDGET: usize = 2 * 1024;
+
+/// What part of the budget the texts of one record may take: a long error must not push out everything else.
+const TEXTS: usize = 4;
 
 /// How many records are looked at for an equal one: a poll and a few reads by the HPA take turns.
 const NEIGHBOURS: usize = 6;
 
-/// Records that a ring makes room for at a time.
-const GROWTH: usize = 8;
+/// Bytes that a ring makes room for at a time.
+const GROWTH: usize = 128;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,41 +91,6 @@ pub enum What {
     },
 }
 
-impl What {
-    /// Records that may be merged across each other's neighbours; writes and pushes are never passed over.
-    fn lane(&self) -> Option<(u8, Option<&MetricName>)> {
-        match self {
-            Self::Poll { .. } => Some((0, None)),
-            Self::Read { metric, .. } => Some((1, Some(metric))),
-            Self::Reconcile { .. } => Some((2, None)),
-            Self::Note { .. } => Some((3, None)),
-            Self::Hpa(_) => Some((4, None)),
-            Self::Push { .. } | Self::Write { .. } => None,
-        }
-    }
-
-    fn heap(&self) -> usize {
-        match self {
-            Self::Poll { readings, .. } => readings.iter().map(reading_size).sum(),
-            Self::Push { metric, .. } => metric.as_str().len(),
-            Self::Read { metric, value, .. } => {
-                metric.as_str().len() + value.as_ref().map_or_else(String::len, String::len)
-            }
-            Self::Hpa(recomputed) => recomputed.size(),
-            Self::Write { action, error } => action.len() + error.as_ref().map_or(0, String::len),
-            Self::Reconcile { outcome: text } | Self::Note { text } => text.len(),
-        }
-    }
-}
-
-fn reading_size(reading: &TriggerReading) -> usize {
-    let error = match &reading.reading {
-        Reading::Failed(error) => error.len(),
-        Reading::Active | Reading::Inactive | Reading::Resource => 0,
-    };
-    size_of::<TriggerReading>() + reading.metric.as_str().len() + error
-}
-
 /// One entry of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,18 +115,47 @@ impl Record {
             what,
         }
     }
+}
 
-    /// The bytes it takes, heap included.
-    pub fn size(&self) -> usize {
-        size_of::<Self>() + self.what.heap()
+/// A record but for what happened. It stands before that, and changes while equal events come.
+#[derive(Clone, Copy)]
+struct Head {
+    at: Timestamp,
+    until: Timestamp,
+    count: u32,
+}
+
+impl Head {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (count, at) = (u32::try_from(from.number()?).ok()?, from.time()?);
+        let until = at.as_nanosecond().checked_add(from.signed()?)?;
+        Some(Self {
+            at,
+            until: Timestamp::from_nanosecond(until).ok()?,
+            count,
+        })
+    }
+
+    /// The whole entry: its length, this, and what happened.
+    fn entry(self, what: &[u8]) -> Vec<u8> {
+        let mut body = Writer::default();
+        body.number(self.count.into());
+        body.time(self.at);
+        body.signed(self.until.as_nanosecond() - self.at.as_nanosecond());
+        body.raw(what);
+        let mut entry = Writer::default();
+        entry.bytes(&body.into_bytes());
+        entry.into_bytes()
     }
 }
 
 /// The newest records of one object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Ring {
-    records: VecDeque<Record>,
-    size: usize,
+    /// The entries, oldest first.
+    bytes: Vec<u8>,
+    names: Names,
+    len: usize,
     budget: usize,
 }
 
@@ -158,192 +169,158 @@ impl Ring {
     /// An empty ring with a budget of its own.
     pub fn new(budget: usize) -> Self {
         Self {
-            records: VecDeque::new(),
-            size: 0,
+            bytes: Vec::new(),
+            names: Names::default(),
+            len: 0,
             budget,
         }
     }
 
     /// Adds a record, or counts it on an equal neighbour; the oldest records go when the budget is used up.
     ///
-    /// A record larger than the whole budget is not kept.
-    pub fn push(&mut self, record: Record) {
-        if let Some(equal) = self.neighbour(&record.what) {
-            equal.count = equal.count.saturating_add(record.count);
-            equal.until = equal.until.max(record.until);
-            return;
+    /// Long texts are cut. A record that is larger than the whole budget even so is not kept.
+    pub fn push(&mut self, record: &Record) {
+        let what = codec::encode(&record.what, &mut self.names, self.budget / TEXTS);
+        if let Some((place, equal)) = self.neighbour(&what) {
+            let counted = Head {
+                count: equal.count.saturating_add(record.count),
+                until: equal.until.max(record.until),
+                ..equal
+            };
+            self.put(place, &counted.entry(&what));
+        } else {
+            let &Record { at, until, count, .. } = record;
+            let entry = Head { at, until, count }.entry(&what);
+            if entry.len() + self.names.size() <= self.budget {
+                self.forget(self.budget - entry.len());
+                let end = self.bytes.len();
+                self.put(end..end, &entry);
+                self.len += 1;
+            }
         }
-        self.size += record.size();
-        if self.records.len() == self.records.capacity() {
-            // Doubling would leave nearly half of every object's ring empty for good.
-            self.records.reserve_exact(GROWTH);
-        }
-        self.records.push_back(record);
-        self.shrink(self.budget);
+        self.forget(self.budget);
+        self.tidy();
     }
 
     /// Adds something that happened now.
     pub fn record(&mut self, at: Timestamp, what: What) {
-        self.push(Record::new(at, what));
+        self.push(&Record::new(at, what));
     }
 
-    /// Drops the oldest records until the ring takes no more than this; a global cap is kept with it.
+    /// Drops the oldest records until the ring takes no more than this, and gives back their room; a global cap is kept with it.
     pub fn shrink(&mut self, bytes: usize) {
-        while self.size > bytes
-            && let Some(oldest) = self.records.pop_front()
-        {
-            self.size -= oldest.size();
+        self.forget(bytes);
+        self.tidy();
+        self.bytes.shrink_to(self.bytes.len().next_multiple_of(GROWTH));
+    }
+
+    /// Drops the oldest records, but no name: a record that is about to be added may need it.
+    fn forget(&mut self, most: usize) {
+        let excess = self.size().saturating_sub(most);
+        let (mut end, mut gone) = (0, 0);
+        for (place, _) in self.entries().take_while(|(place, _)| place.start < excess) {
+            end = place.end;
+            gone += 1;
         }
+        self.bytes.drain(..end);
+        self.len -= gone;
+    }
+
+    /// Forgets the names once no record is left.
+    fn tidy(&mut self) {
+        if self.len == 0 {
+            self.names.clear();
+        }
+    }
+
+    /// Puts an entry in place of another, or at the end.
+    fn put(&mut self, place: Range<usize>, entry: &[u8]) {
+        let needed = self.bytes.len() - place.len() + entry.len();
+        // Doubling would leave nearly half of every object's ring empty for good.
+        let room = needed.next_multiple_of(GROWTH).min(self.budget.max(needed));
+        self.bytes.reserve_exact(room.saturating_sub(self.bytes.len()));
+        self.bytes.splice(place, entry.iter().copied());
+    }
+
+    /// Where each entry lies, and what follows its length, oldest first.
+    fn entries(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+        let (all, mut rest) = (self.bytes.len(), Reader::new(&self.bytes));
+        std::iter::from_fn(move || {
+            let start = all - rest.rest().len();
+            let body = rest.bytes()?;
+            Some((start..all - rest.rest().len(), body))
+        })
     }
 
     /// The newest record of the same lane, if it is equal and no write or push came after it.
-    fn neighbour(&mut self, what: &What) -> Option<&mut Record> {
-        let lane = what.lane()?;
-        for record in self.records.iter_mut().rev().take(NEIGHBOURS) {
-            match record.what.lane() {
-                None => return None,
-                Some(other) if other == lane => return (record.what == *what).then_some(record),
+    fn neighbour(&self, what: &[u8]) -> Option<(Range<usize>, Head)> {
+        let lane = codec::lane(what)?;
+        let mut newest = None;
+        for (place, body) in self.entries().skip(self.len.saturating_sub(NEIGHBOURS)) {
+            let mut body = Reader::new(body);
+            let head = Head::read(&mut body)?;
+            match codec::lane(body.rest()) {
+                None => newest = None,
+                Some(other) if other == lane => newest = Some((place, head, body.rest())),
                 Some(_) => {}
             }
         }
-        None
+        let (place, head, other) = newest?;
+        (other == what).then_some((place, head))
     }
 
     /// The records, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.records.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Record> {
+        self.entries().filter_map(move |(_, body)| {
+            let mut body = Reader::new(body);
+            let Head { at, until, count } = Head::read(&mut body)?;
+            let what = codec::decode(body.rest(), &self.names)?;
+            Some(Record {
+                at,
+                until,
+                count,
+                what,
+            })
+        })
     }
 
     /// The last decision of a poll or push, with its record.
-    pub fn last_decision(&self) -> Option<(&Record, &Decision)> {
-        self.records.iter().rev().find_map(|record| match &record.what {
-            What::Poll { decision, .. } | What::Push { decision, .. } => Some((record, decision)),
+    pub fn last_decision(&self) -> Option<(Record, Decision)> {
+        let decided = self.iter().filter_map(|record| match &record.what {
+            What::Poll { decision, .. } | What::Push { decision, .. } => {
+                let decision = decision.clone();
+                Some((record, decision))
+            }
             _ => None,
-        })
+        });
+        decided.last()
     }
 
     /// The bytes all records take.
     pub fn size(&self) -> usize {
-        self.size
+        self.bytes.len() + self.names.size()
     }
 
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.len
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len == 0
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+/// Rings with the same records are equal, in whichever order they met the names in them.
+impl PartialEq for Ring {
+    fn eq(&self, other: &Self) -> bool {
+        self.budget == other.budget && self.iter().eq(other.iter())
     }
+}
 
-    fn poll(value: f64) -> What {
-        let reading = TriggerReading {
-            trigger: 0,
-            metric: MetricName::new("s0-x"),
-            value: Some(value),
-            reading: Reading::Active,
-        };
-        What::Poll {
-            readings: vec![reading],
-            replicas: Some(1),
-            decision: Decision::StayActive,
-        }
-    }
-
-    fn read(value: &str) -> What {
-        What::Read {
-            metric: MetricName::new("s0-x"),
-            value: Ok(value.to_owned()),
-            cached: false,
-        }
-    }
-
-    #[test]
-    fn equal_neighbours_are_counted() {
-        let mut ring = Ring::default();
-        for second in 0..10 {
-            ring.record(at(second), poll(5.0));
-            ring.record(at(second), read("5"));
-        }
-        assert_eq!(ring.len(), 2);
-        let first = ring.iter().next().unwrap();
-        assert_eq!((first.count, first.at, first.until), (10, at(0), at(9)));
-    }
-
-    #[test]
-    fn a_change_or_a_write_ends_the_count() {
-        let mut ring = Ring::default();
-        let write = What::Write {
-            action: "scale".to_owned(),
-            error: None,
-        };
-        for what in [
-            poll(5.0),
-            poll(6.0),
-            poll(5.0),
-            write.clone(),
-            poll(5.0),
-            write.clone(),
-            write,
-        ] {
-            ring.record(at(1), what);
-        }
-        assert_eq!(ring.len(), 7);
-    }
-
-    #[test]
-    fn the_last_decision_is_found_behind_reads() {
-        let mut ring = Ring::default();
-        ring.record(at(1), poll(5.0));
-        ring.record(at(2), read("7"));
-        assert_eq!(ring.last_decision().unwrap().1, &Decision::StayActive);
-    }
-
-    #[test]
-    fn a_record_above_the_budget_is_not_kept() {
-        let mut ring = Ring::default();
-        ring.record(
-            at(1),
-            What::Note {
-                text: "x".repeat(BUDGET),
-            },
-        );
-        assert!(ring.is_empty() && ring.size() == 0);
-    }
-
-    #[test]
-    fn a_full_ring_holds_hardly_more_room_than_records() {
-        let mut ring = Ring::default();
-        for second in 0_i32..500 {
-            ring.record(at(second.into()), poll(second.into()));
-        }
-        let (length, room) = (ring.len(), ring.records.capacity());
-        assert!(length > 10 && room <= length + GROWTH + 1, "{length} of {room}");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn the_budget_holds(texts in proptest::collection::vec("[a-c]{0,400}", 0..90)) {
-            let mut ring = Ring::default();
-            for (second, text) in (0_i64..).zip(&texts) {
-                let what = if text.len() % 2 == 0 { What::Note { text: text.clone() } } else { read(text) };
-                ring.record(at(second), what);
-                prop_assert!(ring.size() <= BUDGET);
-                prop_assert_eq!(ring.size(), ring.iter().map(Record::size).sum::<usize>());
-            }
-        }
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }

@@ -72,19 +72,6 @@ pub enum Unseen {
 }
 
 impl Recomputed {
-    /// The bytes it takes.
-    pub fn size(&self) -> usize {
-        let texts = match &self.verdict {
-            Verdict::OtherValue {
-                metric,
-                reported,
-                served,
-            } => metric.len() + reported.len() + served.len(),
-            Verdict::Agrees | Verdict::Unknown { .. } | Verdict::Differs { .. } => 0,
-        };
-        size_of::<Self>() + self.arithmetic.len() + texts
-    }
-
     /// Whether something else happened than what comes out here.
     pub fn is_difference(&self) -> bool {
         self.changed_from.is_some()
