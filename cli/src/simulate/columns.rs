@@ -37,6 +37,11 @@ impl Metric {
         }
     }
 
+    /// What a column of it is called.
+    pub(crate) fn called(&self) -> &str {
+        self.trigger_name.as_deref().unwrap_or(&self.name)
+    }
+
     /// As people call it.
     fn described(&self) -> String {
         match &self.trigger_name {
@@ -115,6 +120,24 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
+/// Nothing says what metrics read that take values; `None` where each goes by the time of day. `whose` is for messages.
+pub(crate) fn without_values(metrics: &[Metric], whose: &str) -> Option<Failure> {
+    let wanting: Vec<&Metric> = metrics
+        .iter()
+        .filter(|metric| metric.schedule.is_none())
+        .collect();
+    let first = wanting.first()?;
+    let all: Vec<String> = wanting.iter().map(|metric| metric.described()).collect();
+    let message = format!("nothing says what {}{whose} would have read", all.join(", "));
+    let failure = Failure::new(exit::USAGE, message)
+        .help(format!(
+            "`--series FILE` reads what was recorded, `--load '{}=day(peak=500,base=20)'` makes it up, `--prometheus URL` fetches it",
+            first.called()
+        ))
+        .help("`kubectl keda record` writes such a file; only `cron` triggers need none");
+    Some(failure)
+}
+
 /// No trigger is called so.
 pub(crate) fn unknown_trigger(metrics: &[Metric], text: &str) -> Failure {
     let message = format!("the object has no trigger `{text}`");
@@ -135,7 +158,7 @@ pub(crate) fn unknown_column(series: &str, column: &str, metrics: &[Metric]) -> 
 /// A metric without values.
 pub(crate) fn missing_column(series: &str, columns: &[String], metric: &Metric) -> Failure {
     let message = format!("{series} has no column for {}", metric.described());
-    let wanted = metric.trigger_name.clone().unwrap_or_else(|| metric.name.clone());
+    let wanted = metric.called();
     let failure = Failure::new(exit::DIAGNOSTICS, message)
         .help(format!("its columns are {}", quoted(columns)))
         .help(format!(
@@ -216,6 +239,15 @@ mod tests {
         assert_eq!(failure.to_string(), "day.csv has no column `deep`");
         let failure = bound(&["depth"], &[("mails", "depth")]).expect_err("no such trigger");
         assert_eq!(failure.to_string(), "the object has no trigger `mails`");
+    }
+
+    #[test]
+    fn what_takes_values_is_told() {
+        let failure = without_values(&metrics(), "").expect("they do");
+        let want = "nothing says what trigger 0 (`orders`, `s0-redis-jobs`), trigger 1 (`s1-metric-api-load`), trigger 2 (`1`, `cpu`) \
+                    would have read";
+        assert_eq!(failure.to_string(), want);
+        assert!(without_values(&[], "").is_none());
     }
 
     #[test]

@@ -398,7 +398,7 @@ fn nothing(notes: &[String]) -> Failure {
     let failure = notes
         .iter()
         .fold(failure, |failure, note| failure.help(note.clone()));
-    failure.help("`cron` triggers need no series: the time of day decides")
+    failure.help("`cron` triggers need no series: `kubectl keda simulate` takes an object of them alone as it is")
 }
 
 /// Waits for a time of day. A machine that sleeps stops the clock that waits, and a clock may be set: it is looked at often.

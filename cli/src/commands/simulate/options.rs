@@ -8,7 +8,7 @@ use crate::simulate::length::{milliseconds, some, whole_seconds};
 use crate::simulate::load::Load;
 use crate::simulate::prometheus::Query;
 use crate::simulate::run::Loop;
-use crate::simulate::series::Format;
+use crate::simulate::series::{Format, moment};
 
 /// The world that a manifest is put into.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,6 @@ pub struct SeriesArgs {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present_any = ["loads", "prometheus"],
         conflicts_with_all = ["loads", "prometheus"]
     )]
     pub series: Option<PathBuf>,
@@ -62,7 +61,10 @@ pub struct SeriesArgs {
     /// File to write a made-up load or what was fetched into, as CSV
     #[arg(long, value_name = "FILE", conflicts_with = "series")]
     pub write_series: Option<PathBuf>,
-    /// How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load
+    /// When it begins, as a date or RFC 3339, such as `2026-03-02`: today in UTC for `cron` triggers alone, 1970 for a made-up load
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, conflicts_with_all = ["series", "prometheus"])]
+    pub start: Option<i64>,
+    /// How long to simulate, such as `8h` or `7d`: until the last row of what was recorded, else a day
     #[arg(long = "for", value_name = "DURATION", value_parser = some, allow_hyphen_values = true)]
     pub length: Option<i64>,
 }
@@ -81,6 +83,13 @@ pub struct ClosedArgs {
     /// What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times
     #[arg(long = "input", value_name = "TRIGGER=WHAT", value_parser = input, requires = "service_rate")]
     pub inputs: Vec<(String, Input)>,
+}
+
+impl SeriesArgs {
+    /// Whether the values end by themselves, with the last that was recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.series.is_some() || self.prometheus.is_some()
+    }
 }
 
 impl ClosedArgs {
