@@ -194,6 +194,7 @@ pub(crate) fn plans(
     subjects: &[Subject],
     closed: Option<&Loop>,
 ) -> Result<Vec<(Series, Bound)>, Failure> {
+    check_names(world, subjects)?;
     let fetched = world
         .series
         .prometheus
@@ -236,6 +237,24 @@ pub(crate) fn plans(
             .help("`--service-rate` says how many messages a second one replica can do"));
     }
     Ok(plans)
+}
+
+/// Refuses a load or a query that is for no trigger of any object, before anything is fetched.
+fn check_names(world: &World, subjects: &[Subject]) -> Result<(), Failure> {
+    let loads = world.series.loads.iter().map(|load| ("--load", &load.trigger));
+    let queries = world
+        .series
+        .queries
+        .iter()
+        .map(|query| ("--query", &query.trigger));
+    for (flag, trigger) in loads.chain(queries) {
+        let Some(trigger) = trigger else { continue };
+        let known = |subject: &Subject| columns::find(&subject.metrics, trigger).is_some();
+        if trigger != columns::ARRIVALS && !subjects.iter().any(known) {
+            return Err(columns::unknown_trigger(flag, &subjects[0].metrics, trigger));
+        }
+    }
+    Ok(())
 }
 
 /// When that begins which was not recorded: shapes count from 1970, and schedules from today.

@@ -1,6 +1,7 @@
 //! Which column of a series is which metric: by the name of the trigger, the name of the metric, or its position.
 
 use crate::exit::{self, Failure};
+use crate::manifest::schema::likeliest;
 use crate::simulate::feed::Schedule;
 use crate::simulate::series;
 
@@ -93,7 +94,7 @@ pub(crate) fn bind(
             bound.arrivals = Some(position);
             continue;
         }
-        let metric = find(metrics, trigger).ok_or_else(|| unknown_trigger(metrics, trigger))?;
+        let metric = find(metrics, trigger).ok_or_else(|| unknown_trigger("--column", metrics, trigger))?;
         bound.metrics[metric] = Some(position);
     }
     for (position, column) in columns
@@ -138,10 +139,18 @@ pub(crate) fn without_values(metrics: &[Metric], whose: &str) -> Option<Failure>
     Some(failure)
 }
 
-/// No trigger is called so.
-pub(crate) fn unknown_trigger(metrics: &[Metric], text: &str) -> Failure {
-    let message = format!("the object has no trigger `{text}`");
-    Failure::new(exit::USAGE, message).help(format!("it has {}", described(metrics)))
+/// No trigger is called so; `flag` is what names it.
+pub(crate) fn unknown_trigger(flag: &str, metrics: &[Metric], text: &str) -> Failure {
+    let message = format!(
+        "the object has no trigger `{}`, which `{flag}` names",
+        series::shown(text)
+    );
+    let failure = Failure::new(exit::USAGE, message);
+    let failure = match likeliest(text, metrics.iter().map(Metric::called)) {
+        Some(word) => failure.help(format!("did you mean `{word}`?")),
+        None => failure,
+    };
+    failure.help(format!("it has {}", described(metrics)))
 }
 
 /// A column that no trigger takes is easily a slip in its name.
@@ -238,7 +247,12 @@ mod tests {
         let failure = bound(&["depth"], &[("orders", "deep")]).expect_err("no such column");
         assert_eq!(failure.to_string(), "day.csv has no column `deep`");
         let failure = bound(&["depth"], &[("mails", "depth")]).expect_err("no such trigger");
-        assert_eq!(failure.to_string(), "the object has no trigger `mails`");
+        assert_eq!(
+            failure.to_string(),
+            "the object has no trigger `mails`, which `--column` names"
+        );
+        let failure = bound(&["depth"], &[("order", "depth")]).expect_err("no such trigger");
+        assert_eq!(failure.helps()[0], "did you mean `orders`?");
     }
 
     #[test]

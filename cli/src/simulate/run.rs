@@ -148,7 +148,7 @@ fn source(
     let mut told: Vec<Option<Input>> = vec![None; subject.metrics.len()];
     for (trigger, input) in &closed.inputs {
         let metric = columns::find(&subject.metrics, trigger)
-            .ok_or_else(|| columns::unknown_trigger(&subject.metrics, trigger))?;
+            .ok_or_else(|| columns::unknown_trigger("--input", &subject.metrics, trigger))?;
         told[metric] = Some(*input);
     }
     let mut schedules = series.columns.len()..;
