@@ -22,6 +22,20 @@ pub struct OutputArgs {
     pub form: Output,
 }
 
+/// The flag of verbs whose answer is a list, for people or for machines.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListOutputArgs {
+    /// How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        default_value = "table",
+        hide_default_value = true
+    )]
+    pub form: Output,
+}
+
 /// A form of output, as kubectl spells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Output {

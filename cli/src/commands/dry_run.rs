@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::debug::DebugArgs;
 use crate::exit::{self, Failure};
 use crate::manifest;
-use crate::output::{self, Output};
+use crate::output::{self, Output, OutputArgs};
 use crate::ui::progress::Progress;
 use crate::ui::screen::Screen;
 use bundle::Bundle;
@@ -54,15 +54,9 @@ pub struct Args {
     /// Go on asking until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
-    /// How to print it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// How to reach the controller
     #[command(flatten)]
     pub debug: DebugArgs,
@@ -155,11 +149,11 @@ async fn round(
 /// Prints a round, over the one before where there is a screen.
 fn show(args: &Args, cx: &Context, reports: &[DryRun], screen: Option<&mut Screen>) -> Result<(), Failure> {
     let value = value(reports)?;
-    let text = args.output.render(&value)?.unwrap_or_else(|| {
+    let text = args.output.form.render(&value)?.unwrap_or_else(|| {
         let texts: Vec<String> = reports.iter().map(print::text).collect();
         texts.join("\n")
     });
-    let people = matches!(args.output, Output::Table | Output::Wide | Output::Name);
+    let people = matches!(args.output.form, Output::Table | Output::Wide | Output::Name);
     match screen {
         Some(screen) if people && cx.ui.stdout_is_tty => screen.redraw(cx.ui, &text),
         Some(_) if people => cx.ui.data(&format!("{text}\n")),

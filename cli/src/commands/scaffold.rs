@@ -10,7 +10,7 @@ use scalers::SCALERS;
 use crate::commands::scalers as catalog;
 use crate::context::Context;
 use crate::exit::{self, Failure};
-use crate::output::Output;
+use crate::output::OutputArgs;
 use crate::ui::{prompt, table};
 use given::Given;
 
@@ -21,6 +21,7 @@ use given::Given;
   kubectl keda scaffold cron --name office-hours --target statefulset/web -n shop
   kubectl keda scaffold redis --live --set address=127.0.0.1:6379 --auth password
   kubectl keda scaffold redis --live --list -o json --set address=127.0.0.1:6379 --auth password=@secret.txt")]
+#[command(mut_arg("form", |form| form.help("How to list it: table, json, yaml or jsonpath=TEMPLATE").requires("live")))]
 pub struct Args {
     /// Scaler type; without it the types are listed, or asked for on a terminal
     #[arg(value_name = "TYPE")]
@@ -44,16 +45,9 @@ pub struct Args {
     /// Only list what the source has
     #[arg(long, requires = "live")]
     pub list: bool,
-    /// How to list it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true,
-        requires = "live"
-    )]
-    pub output: Output,
+    /// How to print the list
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// A workload to scale.
