@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long = "set", value_name = "TRIGGER=VALUE", value_parser = parse_given)]
     pub set: Vec<(String, f64)>,
     /// Start from so many replicas, instead of those that the target has
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
     pub replicas: Option<i32>,
     /// Go on asking until Ctrl-C
     #[arg(short, long)]
@@ -149,7 +149,7 @@ fn show(args: &Args, cx: &Context, reports: &[DryRun], screen: Option<&mut Scree
         let texts: Vec<String> = reports.iter().map(print::text).collect();
         texts.join("\n")
     });
-    let people = matches!(args.output.form, Output::Table | Output::Wide | Output::Name);
+    let people = args.output.form == Output::Table;
     match screen {
         Some(screen) if people && cx.ui.stdout_is_tty => screen.redraw(cx.ui, &text),
         Some(_) if people => cx.ui.data(&format!("{text}\n")),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::simulate::{Input, Settings};
+use engine::simulate::{Input, LEAST_SYNC_PERIOD, Settings};
 
 use crate::simulate::length::{milliseconds, some, whole_seconds};
 use crate::simulate::load::Load;
@@ -47,7 +47,7 @@ pub struct SeriesArgs {
     #[arg(long = "load", value_name = "[TRIGGER=]SHAPE", conflicts_with = "prometheus")]
     pub loads: Vec<Load>,
     /// Prometheus server to fetch the past from; a user may stand in the URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = server)]
     pub prometheus: Option<String>,
     /// Query for a trigger, instead of those of the manifest's `prometheus` triggers; may be given several times
     #[arg(long = "query", value_name = "[TRIGGER=]PROMQL", requires = "prometheus")]
@@ -118,7 +118,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = milliseconds, allow_hyphen_values = true)]
     pub pod_drain: i64,
     /// The HPA's `--horizontal-pod-autoscaler-sync-period`
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = milliseconds, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = sync_period, allow_hyphen_values = true)]
     pub hpa_sync_period: i64,
     /// The HPA's `--horizontal-pod-autoscaler-tolerance`
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = amount, allow_negative_numbers = true)]
@@ -172,6 +172,25 @@ fn input(text: &str) -> Result<(String, Input), String> {
     Ok((trigger, input))
 }
 
+/// A URL that can be asked.
+fn server(text: &str) -> Result<String, String> {
+    let url = text.parse::<http::Uri>().ok();
+    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
+    match scheme {
+        Some("http" | "https") => Ok(text.to_owned()),
+        _ => Err("must be an HTTP URL, as in `http://localhost:9090`".to_owned()),
+    }
+}
+
+/// A time between two syncs of an HPA.
+fn sync_period(text: &str) -> Result<i64, String> {
+    let period = milliseconds(text)?;
+    if period < LEAST_SYNC_PERIOD {
+        return Err(format!("must be at least {LEAST_SYNC_PERIOD}ms"));
+    }
+    Ok(period)
+}
+
 /// A number from 0.
 pub(crate) fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1e12).contains(number));
@@ -195,6 +214,25 @@ mod tests {
         }
         assert!(rate("0").is_err());
         assert_eq!(rate("2.5"), Ok(2.5));
+    }
+
+    #[test]
+    fn servers_have_a_scheme_and_syncs_a_period() {
+        for text in ["http://localhost:9090", "https://me:hush@prom.example/x"] {
+            assert_eq!(server(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "localhost:9090",
+            "prom",
+            "ftp://prom.example",
+            "http://",
+            "http://a b",
+            "",
+        ] {
+            assert!(server(text).is_err(), "{text}");
+        }
+        assert_eq!(sync_period("100ms"), Ok(100));
+        assert!(sync_period("0").is_err() && sync_period("99ms").is_err());
     }
 
     #[test]
