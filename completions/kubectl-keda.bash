@@ -1327,7 +1327,7 @@ _kubectl_keda() {
             return 0
             ;;
         kubectl_keda__subcmd__simulate)
-            opts="-f -o -n -s -h --filename --compare --assert --svg --html --output --every-step --replica-hour-price --series --format --column --load --prometheus --query --since --step --write-series --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
+            opts="-f -o -n -s -h --filename --compare --assert --svg --html --output --every-step --replica-hour-price --series --format --column --load --prometheus --query --since --step --write-series --start --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1402,6 +1402,10 @@ _kubectl_keda() {
                     return 0
                     ;;
                 --write-series)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1655,7 +1659,7 @@ _kubectl_keda() {
             return 0
             ;;
         kubectl_keda__subcmd__tune)
-            opts="-f -o -n -s -h --filename --minimize --maximize --subject-to --vary --keep --evaluations --seed --holdout --write --svg --html --output --replica-hour-price --series --format --column --load --prometheus --query --since --step --write-series --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
+            opts="-f -o -n -s -h --filename --minimize --maximize --subject-to --vary --keep --evaluations --seed --holdout --write --svg --html --output --replica-hour-price --series --format --column --load --prometheus --query --since --step --write-series --start --for --service-rate --initial-backlog --input --replicas --pod-startup --pod-drain --hpa-sync-period --tolerance --downscale-stabilization --cpu-initialization-period --initial-readiness-delay --kubeconfig --context --cluster --user --namespace --server --token --as --as-group --as-uid --certificate-authority --client-certificate --client-key --insecure-skip-tls-verify --tls-server-name --request-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1754,6 +1758,10 @@ _kubectl_keda() {
                     return 0
                     ;;
                 --write-series)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -291,7 +291,8 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l q
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l since -d 'How far back to fetch' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l step -d 'Time between two values that are fetched' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l write-series -d 'File to write a made-up load or what was fetched into, as CSV' -r -F
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l start -d 'When it begins, as a date or RFC 3339, such as `2026-03-02`: today in UTC for `cron` triggers alone, 1970 for a made-up load' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of what was recorded, else a day' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l service-rate -d 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l initial-backlog -d 'Messages that wait at the start' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand simulate" -l input -d 'What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times' -r
@@ -381,7 +382,8 @@ complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l query
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l since -d 'How far back to fetch' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l step -d 'Time between two values that are fetched' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l write-series -d 'File to write a made-up load or what was fetched into, as CSV' -r -F
-complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l start -d 'When it begins, as a date or RFC 3339, such as `2026-03-02`: today in UTC for `cron` triggers alone, 1970 for a made-up load' -r
+complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l for -d 'How long to simulate, such as `8h` or `7d`: until the last row of what was recorded, else a day' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l service-rate -d 'Messages a second that one ready replica can do; the column `arrivals` says how many arrive a second' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l initial-backlog -d 'Messages that wait at the start' -r
 complete -c kubectl-keda -n "__fish_kubectl_keda_using_subcommand tune" -l input -d 'What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times' -r

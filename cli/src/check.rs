@@ -5,6 +5,7 @@
 
 pub(crate) mod trigger;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use engine::diagnostic::{Diagnostic, FieldPath, Segment};
@@ -86,11 +87,14 @@ pub(crate) async fn all(sources: &[Source], namespace: &str) -> Checked {
         );
     }
     let authentications = trigger::Authentications::collect(&objects).await;
+    let mut names = BTreeSet::new();
     for object in &objects {
         match verdict(schemas, object) {
             Verdict::Ours => {
                 checked.objects += 1;
-                let found = object_findings(schemas, object, &authentications);
+                let mut found = object_findings(schemas, object, &authentications);
+                let first = names.insert((object.kind, object.namespace, object.name));
+                found.extend((!first && !object.name.is_empty()).then(|| given_twice(object)));
                 checked
                     .findings
                     .extend(found.into_iter().map(|d| placed(object, d)));
@@ -263,6 +267,17 @@ fn sound_part(mut object: Value, found: &[Diagnostic]) -> Value {
         }
     }
     object
+}
+
+/// The API server keeps one object of a name: applied one after the other, the last one stays.
+fn given_twice(object: &Object<'_>) -> Diagnostic {
+    let path = FieldPath::root().field("metadata").field("name");
+    let message = format!(
+        "{} {}/{} is given more than once",
+        object.kind, object.namespace, object.name
+    );
+    Diagnostic::warning("duplicate-object", path, message)
+        .with_help("leave all but one of them out: applied together, the last one stays")
 }
 
 fn not_yet(message: &str) -> Diagnostic {

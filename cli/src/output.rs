@@ -17,6 +17,21 @@ pub struct OutputArgs {
         long = "output",
         value_name = "FORM",
         default_value = "table",
+        hide_default_value = true,
+        value_parser = of_one
+    )]
+    pub form: Output,
+}
+
+/// The flag of verbs whose answer is a list, for people or for machines.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListOutputArgs {
+    /// How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        default_value = "table",
         hide_default_value = true
     )]
     pub form: Output,
@@ -40,25 +55,40 @@ pub enum Output {
     JsonPath(String),
 }
 
+/// The forms of an answer that is one thing, and those of a list.
+const OF_ONE: [&str; 3] = ["table", "json", "yaml"];
+const OF_LIST: [&str; 5] = ["table", "wide", "json", "yaml", "name"];
+
+fn of_one(text: &str) -> Result<Output, String> {
+    among(&OF_ONE, text)
+}
+
+fn among(forms: &[&str], text: &str) -> Result<Output, String> {
+    match text {
+        "" => Ok(Output::Table),
+        _ if forms.contains(&text) => Ok(match text {
+            "wide" => Output::Wide,
+            "json" => Output::Json,
+            "yaml" => Output::Yaml,
+            "name" => Output::Name,
+            _ => Output::Table,
+        }),
+        _ => match text.strip_prefix("jsonpath=") {
+            Some("") => Err("needs a template, as in `jsonpath={.items[*].metadata.name}`".to_owned()),
+            Some(template) => match Template::parse(template) {
+                Ok(_) => Ok(Output::JsonPath(template.to_owned())),
+                Err(e) => Err(format!("cannot read the template: {e}")),
+            },
+            None => Err(format!("must be one of {}, jsonpath=TEMPLATE", forms.join(", "))),
+        },
+    }
+}
+
 impl FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "table" | "" => Ok(Self::Table),
-            "wide" => Ok(Self::Wide),
-            "json" => Ok(Self::Json),
-            "yaml" => Ok(Self::Yaml),
-            "name" => Ok(Self::Name),
-            _ => match text.strip_prefix("jsonpath=") {
-                Some("") => Err("needs a template, as in `jsonpath={.items[*].metadata.name}`".to_owned()),
-                Some(template) => match Template::parse(template) {
-                    Ok(_) => Ok(Self::JsonPath(template.to_owned())),
-                    Err(e) => Err(format!("cannot read the template: {e}")),
-                },
-                None => Err("must be one of table, wide, json, yaml, name, jsonpath=TEMPLATE".to_owned()),
-            },
-        }
+        among(&OF_LIST, text)
     }
 }
 
@@ -113,6 +143,8 @@ mod tests {
         assert!("jsonpath=".parse::<Output>().is_err());
         assert!("jsonpath={.a".parse::<Output>().is_err());
         assert!("csv".parse::<Output>().is_err());
+        assert_eq!(of_one("yaml"), Ok(Output::Yaml));
+        assert!(of_one("wide").is_err() && of_one("name").is_err());
     }
 
     #[test]

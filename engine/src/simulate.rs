@@ -46,6 +46,9 @@ pub type Millis = i64;
 /// The longest simulation: ten years. What comes later is not reached.
 pub const MAX_LENGTH: Millis = 10 * 366 * 86_400_000;
 
+/// The shortest time between two syncs of the HPA.
+pub const LEAST_SYNC_PERIOD: Millis = 100;
+
 /// One trigger of the object, as the scalers crate read it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimulatedTrigger {

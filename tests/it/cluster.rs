@@ -156,6 +156,7 @@ pub(crate) fn faults() -> Tier {
         .needs(bed::binary())
         .needs(keda::controller_bin())
         .needs(keda::adapter_bin())
+        .needs(keda::cli_bin())
         .case(
             "controller_killed_in_a_scale_up_ends_right",
             faults::controller_killed,
@@ -165,6 +166,10 @@ pub(crate) fn faults() -> Tier {
             faults::targets_unwatched,
         )
         .case("adapter_killed_in_a_scale_up_ends_right", faults::adapter_killed)
+        .case(
+            "record_by_the_controller_outlives_its_token",
+            record::outlives_its_token,
+        )
         .case("api_server_restarted_ends_right", faults::api_server_restarted)
         .case(
             "certificate_of_another_authority_is_refused_by_name",

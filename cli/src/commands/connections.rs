@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::debug::{self, DebugArgs};
 use crate::exit::{self, Failure};
-use crate::output::Output;
+use crate::output::{ListOutputArgs, Output};
 use crate::ui::{cut, table};
 
 /// Users that the narrow table names; the rest is counted.
@@ -27,15 +27,9 @@ pub struct Args {
     /// Show the connections of all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
-    /// How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: ListOutputArgs,
     /// Leave the headings out
     #[arg(long)]
     pub no_headers: bool,
@@ -70,7 +64,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         "kind": "List",
         "items": items.iter().map(|item| described(item, now)).collect::<Vec<_>>(),
     });
-    let text = match &args.output {
+    let text = match &args.output.form {
         Output::Name => items
             .iter()
             .flat_map(|item| [item.scaler.as_str(), "/", &item.endpoint, "\n"])

@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::debug::DebugArgs;
 use crate::exit::{self, Failure};
 use crate::manifest;
-use crate::output::{self, Output};
+use crate::output::{self, Output, OutputArgs};
 use crate::ui::progress::Progress;
 use crate::ui::screen::Screen;
 use bundle::Bundle;
@@ -49,20 +49,14 @@ pub struct Args {
     #[arg(long = "set", value_name = "TRIGGER=VALUE", value_parser = parse_given)]
     pub set: Vec<(String, f64)>,
     /// Start from so many replicas, instead of those that the target has
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
     pub replicas: Option<i32>,
     /// Go on asking until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
-    /// How to print it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// How to reach the controller
     #[command(flatten)]
     pub debug: DebugArgs,
@@ -84,8 +78,7 @@ fn parse_given(text: &str) -> Result<(String, f64), String> {
 pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     let bundle = Bundle::of(&manifest::read(&args.asked.filenames)?)?;
     let ground = Ground::of(bundle, &args.asked, cx).await?;
-    let names = names(args, &ground.bundle)?;
-    let namespace = ground.namespace.clone();
+    let names = names(args, &ground)?;
     let progress = cx.ui.stderr_is_tty.then(|| Progress::spinner(cx.ui));
     let doing = |what: &str| {
         if let Some(progress) = &progress {
@@ -97,7 +90,7 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     }
     let mut way = ground.way(args.asked.in_cluster, &args.debug).await?;
     doing("asking the triggers");
-    let mut reports = round(args, &mut way, &namespace, &names).await?;
+    let mut reports = round(args, &mut way, &names).await?;
     drop(progress);
     if !args.watch {
         show(args, cx, &reports, None)?;
@@ -107,46 +100,43 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     loop {
         show(args, cx, &reports, Some(&mut screen))?;
         tokio::time::sleep(PAUSE).await;
-        reports = round(args, &mut way, &namespace, &names).await?;
+        reports = round(args, &mut way, &names).await?;
     }
 }
 
-/// The objects to try: the one that is named, else all of the files.
-fn names(args: &Args, bundle: &Bundle) -> Result<Vec<String>, Failure> {
+/// Namespaces and names of the objects to try: the one that is named, else all of the files.
+fn names(args: &Args, ground: &Ground) -> Result<Vec<(String, String)>, Failure> {
+    let wanted = args.asked.name.as_deref();
     if args.asked.filenames.is_empty() {
-        return Ok(args.asked.name.clone().into_iter().collect());
+        let named = wanted.map(|name| (ground.namespace.clone(), name.to_owned()));
+        return Ok(named.into_iter().collect());
     }
-    let mut names: Vec<String> = bundle.objects().map(ResourceExt::name_any).collect();
-    if let Some(wanted) = &args.asked.name {
-        names.retain(|name| name == wanted);
-    }
+    let objects = ground.bundle.objects();
+    let names = objects.map(|object| (object.namespace().unwrap_or_default(), object.name_any()));
+    let names: Vec<_> = names
+        .filter(|(_, name)| wanted.is_none_or(|wanted| name == wanted))
+        .collect();
     if names.is_empty() {
-        let what = args
-            .asked
-            .name
-            .as_ref()
-            .map_or("no ScaledObject".to_owned(), |name| {
-                format!("no ScaledObject `{name}`")
-            });
-        return Err(Failure::new(exit::USAGE, format!("there is {what} in the files")));
+        return Err(ground.bundle.without(wanted));
+    }
+    let twice = (1..names.len()).find(|&position| names[..position].contains(&names[position]));
+    if let Some(position) = twice {
+        let (namespace, name) = &names[position];
+        let message = format!("ScaledObject {namespace}/{name} is in the files more than once");
+        return Err(Failure::new(exit::USAGE, message).help("leave all but one of them out"));
     }
     Ok(names)
 }
 
 /// Asks about every object once.
-async fn round(
-    args: &Args,
-    way: &mut Way,
-    namespace: &str,
-    names: &[String],
-) -> Result<Vec<DryRun>, Failure> {
+async fn round(args: &Args, way: &mut Way, names: &[(String, String)]) -> Result<Vec<DryRun>, Failure> {
     let question = Question {
         given: &args.set,
         replicas: args.replicas,
     };
     way.begin_round();
     let mut reports = Vec::new();
-    for name in names {
+    for (namespace, name) in names {
         reports.push(way.ask(&question, namespace, name).await?);
     }
     Ok(reports)
@@ -155,11 +145,11 @@ async fn round(
 /// Prints a round, over the one before where there is a screen.
 fn show(args: &Args, cx: &Context, reports: &[DryRun], screen: Option<&mut Screen>) -> Result<(), Failure> {
     let value = value(reports)?;
-    let text = args.output.render(&value)?.unwrap_or_else(|| {
+    let text = args.output.form.render(&value)?.unwrap_or_else(|| {
         let texts: Vec<String> = reports.iter().map(print::text).collect();
         texts.join("\n")
     });
-    let people = matches!(args.output, Output::Table | Output::Wide | Output::Name);
+    let people = args.output.form == Output::Table;
     match screen {
         Some(screen) if people && cx.ui.stdout_is_tty => screen.redraw(cx.ui, &text),
         Some(_) if people => cx.ui.data(&format!("{text}\n")),

@@ -5,13 +5,17 @@ mod given;
 mod live;
 mod render;
 
+use std::slice;
+
 use scalers::SCALERS;
 
 use crate::commands::scalers as catalog;
+use crate::commands::validate;
 use crate::context::Context;
 use crate::exit::{self, Failure};
-use crate::output::Output;
-use crate::ui::{prompt, table};
+use crate::manifest::Source;
+use crate::output::OutputArgs;
+use crate::ui::{printable, prompt, table};
 use given::Given;
 
 /// Arguments of `scaffold`.
@@ -21,12 +25,13 @@ use given::Given;
   kubectl keda scaffold cron --name office-hours --target statefulset/web -n shop
   kubectl keda scaffold redis --live --set address=127.0.0.1:6379 --auth password
   kubectl keda scaffold redis --live --list -o json --set address=127.0.0.1:6379 --auth password=@secret.txt")]
+#[command(mut_arg("form", |form| form.help("How to list it: table, json, yaml or jsonpath=TEMPLATE").requires("live")))]
 pub struct Args {
     /// Scaler type; without it the types are listed, or asked for on a terminal
     #[arg(value_name = "TYPE")]
     pub type_: Option<String>,
     /// Name of the ScaledObject
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_own_name)]
     pub name: Option<String>,
     /// What to scale, as KIND/NAME (deployment or statefulset) or NAME
     #[arg(long, value_name = "KIND/NAME", default_value = "deployment/my-app", value_parser = parse_target)]
@@ -44,16 +49,9 @@ pub struct Args {
     /// Only list what the source has
     #[arg(long, requires = "live")]
     pub list: bool,
-    /// How to list it: table, json, yaml or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true,
-        requires = "live"
-    )]
-    pub output: Output,
+    /// How to print the list
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// A workload to scale.
@@ -65,6 +63,22 @@ pub struct Target {
     pub name: String,
 }
 
+/// Whether the API server accepts a name. Upstream: apimachinery `IsDNS1123Subdomain`.
+fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(letter) && label.ends_with(letter) && label.chars().all(|c| letter(c) || c == '-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn parse_own_name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("must be lowercase letters, digits, `-` and `.`, as in `orders`".to_owned())
+}
+
 fn parse_target(text: &str) -> Result<Target, String> {
     let (kind, name) = text.split_once('/').unwrap_or(("deployment", text));
     let kind = match kind.to_lowercase().trim_end_matches('s') {
@@ -72,8 +86,7 @@ fn parse_target(text: &str) -> Result<Target, String> {
         "statefulset" | "st" => "StatefulSet",
         _ => return Err("must be deployment/NAME or statefulset/NAME".to_owned()),
     };
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    if name.is_empty() || !name.chars().all(legal) {
+    if !is_name(name) {
         return Err("needs the name of a workload, as in `deployment/web`".to_owned());
     }
     Ok(Target {
@@ -102,6 +115,12 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
             return Ok(exit::OK);
         }
     };
+    if let Some(namespace) = &cx.kube.namespace
+        && (!is_name(namespace) || namespace.contains('.'))
+    {
+        let message = format!("`{}` is no name of a namespace", printable(namespace));
+        return Err(Failure::new(exit::USAGE, message).help("it must be lowercase letters, digits and `-`"));
+    }
     let name = args
         .name
         .clone()
@@ -118,6 +137,12 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         namespace: cx.kube.namespace.as_deref(),
         target: &args.target,
     };
-    cx.ui.data(&render::manifest(scaler, &head, &given))?;
+    let manifest = Source {
+        name: "manifest".to_owned(),
+        text: render::manifest(scaler, &head, &given),
+    };
+    let namespace = head.namespace.unwrap_or("default");
+    validate::check_sound(slice::from_ref(&manifest), namespace, "nothing was printed", cx).await?;
+    cx.ui.data(&manifest.text)?;
     Ok(exit::OK)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::{self, Failure};
-use crate::output::Output;
+use crate::output::{ListOutputArgs, Output};
 use crate::ui::{table, wrap};
 
 /// Columns of running text.
@@ -23,15 +23,9 @@ pub struct Args {
     /// Scaler type whose settings to list
     #[arg(value_name = "TYPE")]
     pub type_: Option<String>,
-    /// How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: ListOutputArgs,
 }
 
 /// Runs the verb.
@@ -40,14 +34,16 @@ pub(crate) fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
         None => {
             let all: Vec<Value> = SCALERS.iter().map(|scaler| describe(scaler)).collect();
             args.output
+                .form
                 .render(&json!({"scalers": all}))?
-                .unwrap_or_else(|| list(&args.output))
+                .unwrap_or_else(|| list(&args.output.form))
         }
         Some(name) => {
             let scaler = find(name)?;
             args.output
+                .form
                 .render(&describe(scaler))?
-                .unwrap_or_else(|| settings(scaler, &args.output))
+                .unwrap_or_else(|| settings(scaler, &args.output.form))
         }
     };
     cx.ui.data(&text)?;

@@ -12,7 +12,7 @@ use crate::commands::status::parse_name;
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::simulate::assertion::Assertion;
-use crate::simulate::columns::{self, Bound, Metric};
+use crate::simulate::columns::{self, Bound};
 use crate::simulate::figures::{self, Known};
 use crate::simulate::keep;
 use crate::simulate::load;
@@ -23,7 +23,7 @@ use crate::simulate::series::{self, Series};
 use options::World;
 use output::Steps;
 
-/// How long a made-up load lasts unless told otherwise, in milliseconds.
+/// How long it takes where no record ends it, unless told otherwise, in milliseconds.
 const DAY: i64 = 86_400_000;
 
 /// Arguments of `simulate`.
@@ -34,6 +34,7 @@ const DAY: i64 = 86_400_000;
   kubectl keda simulate -f orders.yaml --series monday.csv --assert 'peak <= 20 && flaps <= 4'
   kubectl keda simulate -f orders.yaml --series arrivals.csv --service-rate 5 --assert 'max(backlog) < 1000'
   kubectl keda simulate -f orders.yaml --prometheus http://localhost:9090 --query 'sum(orders_waiting)' --since 7d
+  kubectl keda simulate -f office-hours.yaml --start 2026-03-02 --for 7d
   kubectl keda simulate -f orders.yaml --compare slower.yaml --series monday.csv --html monday.html
   kubectl keda simulate -f orders.yaml --series monday.csv -o json --every-step")]
 pub struct Args {
@@ -193,17 +194,19 @@ pub(crate) fn plans(
     subjects: &[Subject],
     closed: Option<&Loop>,
 ) -> Result<Vec<(Series, Bound)>, Failure> {
+    check_names(world, subjects)?;
     let fetched = world
         .series
         .prometheus
         .as_ref()
         .map(|server| fetch(world, server, &subjects[0]))
         .transpose()?;
+    let start = start(world);
     let mut plans = Vec::new();
     for subject in subjects {
         let mut series = match &fetched {
             Some(fetched) => fetched.series()?,
-            None => open(world, subject)?,
+            None => open(world, subject, start, &whose(subject, subjects))?,
         };
         // Once: the second object would write anew what the first one reads.
         if let Some(file) = world.series.write_series.as_ref().filter(|_| plans.is_empty()) {
@@ -236,19 +239,76 @@ pub(crate) fn plans(
     Ok(plans)
 }
 
-fn open(world: &World, subject: &Subject) -> Result<Series, Failure> {
+/// Refuses a load or a query that is for no trigger of any object, before anything is fetched.
+fn check_names(world: &World, subjects: &[Subject]) -> Result<(), Failure> {
+    let loads = world.series.loads.iter().map(|load| ("--load", &load.trigger));
+    let queries = world
+        .series
+        .queries
+        .iter()
+        .map(|query| ("--query", &query.trigger));
+    for (flag, trigger) in loads.chain(queries) {
+        let Some(trigger) = trigger else { continue };
+        let known = |subject: &Subject| columns::find(&subject.metrics, trigger).is_some();
+        if trigger != columns::ARRIVALS && !subjects.iter().any(known) {
+            return Err(columns::unknown_trigger(flag, &subjects[0].metrics, trigger));
+        }
+    }
+    Ok(())
+}
+
+/// When that begins which was not recorded: shapes count from 1970, and schedules from today.
+fn start(world: &World) -> i64 {
+    let usual = || match world.series.loads.as_slice() {
+        [] => Timestamp::now().as_millisecond().div_euclid(DAY) * DAY,
+        _ => 0,
+    };
+    world.series.start.unwrap_or_else(usual)
+}
+
+/// Which of several manifests an object is from, for messages.
+fn whose(subject: &Subject, subjects: &[Subject]) -> String {
+    match subjects {
+        [_] => String::new(),
+        _ => format!(" in {}", subject.file),
+    }
+}
+
+fn open(world: &World, subject: &Subject, start: i64, whose: &str) -> Result<Series, Failure> {
     if let Some(path) = &world.series.series {
         return series::open(path, world.series.format);
     }
     let loads = &world.series.loads;
+    if loads.is_empty() {
+        return begin(world, subject, start, whose);
+    }
     let names = loads
         .iter()
         .map(|load| column(load.trigger.as_deref(), loads.len(), subject, world));
     load::series(
         loads,
         names.collect::<Result<_, _>>()?,
+        start,
         world.series.length.unwrap_or(DAY),
     )
+}
+
+/// Begins without values, where none is needed.
+fn begin(world: &World, subject: &Subject, start: i64, whose: &str) -> Result<Series, Failure> {
+    if world.closed.service_rate.is_some() {
+        let message = "nothing says how many messages arrive a second";
+        return Err(Failure::new(exit::USAGE, message).help(
+            "`--load 'day(peak=40,base=1)'` makes it up, `--series FILE` reads it from the column `arrivals`",
+        ));
+    }
+    if let Some(failure) = columns::without_values(&subject.metrics, whose) {
+        return Err(failure);
+    }
+    if world.series.write_series.is_some() {
+        let message = "there is no series to write: the time of day decides what the triggers read";
+        return Err(Failure::new(exit::USAGE, message).help("leave `--write-series` out"));
+    }
+    Ok(Series::begin(start))
 }
 
 /// Fetches the queries, else those of the manifest.
@@ -299,11 +359,14 @@ fn column(trigger: Option<&str>, count: usize, subject: &Subject, world: &World)
         .filter(|metric| metric.schedule.is_none())
         .collect();
     match (metrics.as_slice(), count) {
+        ([], _) => {
+            let message = "no trigger takes a load or a query: the time of day decides what they read";
+            Err(Failure::new(exit::USAGE, message).help("leave it out, and `--start` says when to begin"))
+        }
         ([only], 1) => Ok(only.name.clone()),
         (metrics, _) => {
-            let name = |metric: &&Metric| metric.trigger_name.clone().unwrap_or_else(|| metric.name.clone());
             let message = "which trigger is it for? A load or query must name it where there are several";
-            let names: Vec<String> = metrics.iter().map(name).collect();
+            let names: Vec<&str> = metrics.iter().map(|metric| metric.called()).collect();
             Err(Failure::new(exit::USAGE, message).help(format!(
                 "write `TRIGGER=…`, where TRIGGER is one of {}",
                 names.join(", ")
@@ -314,9 +377,9 @@ fn column(trigger: Option<&str>, count: usize, subject: &Subject, world: &World)
 
 /// What the engine is told beside the object and the series.
 pub(crate) fn settings(world: &World, subject: &Subject, replica_hour_price: Option<f64>) -> Settings {
-    let made_up = !world.series.loads.is_empty();
+    let endless = !world.series.is_recorded();
     Settings {
-        length: world.series.length.or(made_up.then_some(DAY)),
+        length: world.series.length.or(endless.then_some(DAY)),
         replicas: world.model.replicas.or(subject.replicas).unwrap_or(1),
         replica_hour_price,
         ..world.model.settings()

@@ -10,7 +10,7 @@ use crate::debug::{self, Caller, DebugArgs};
 use crate::exit::{self, Failure};
 use crate::kubeconfig::Cluster;
 use crate::observe::{self, Item, Scope, Seen};
-use crate::output::Output;
+use crate::output::{ListOutputArgs, Output};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -29,15 +29,9 @@ pub struct Args {
     /// Show only objects whose labels match
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "name")]
     pub selector: Option<String>,
-    /// How to print them: table, wide, json, yaml, name or jsonpath=TEMPLATE
-    #[arg(
-        short,
-        long,
-        value_name = "FORM",
-        default_value = "table",
-        hide_default_value = true
-    )]
-    pub output: Output,
+    /// How to print the answer
+    #[command(flatten)]
+    pub output: ListOutputArgs,
     /// Go on showing, as things change
     #[arg(short, long)]
     pub watch: bool,
@@ -69,7 +63,8 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
             .map_err(|e| Failure::new(exit::USAGE, format!("cannot read {}", path.display())).because(e))?;
         let value: Value = serde_yaml::from_str(&text)
             .map_err(|e| Failure::new(exit::USAGE, format!("cannot read {}", path.display())).because(e))?;
-        cx.ui.data(&args.output.render(&value)?.unwrap_or_default())?;
+        cx.ui
+            .data(&args.output.form.render(&value)?.unwrap_or_default())?;
         return Ok(exit::OK);
     }
     let cluster = cx.cluster().await?;
@@ -84,7 +79,12 @@ pub(crate) async fn run(args: &Args, cx: &Context) -> Result<u8, Failure> {
     }
     let (controller, note) = controller.map_or_else(|note| (None, Some(note)), |caller| (Some(caller), None));
     let seen = observe::look(&cluster, &scope, controller.as_ref()).await?;
-    if seen.items.is_empty() && !matches!(args.output, Output::Json | Output::Yaml | Output::JsonPath(_)) {
+    if seen.items.is_empty()
+        && !matches!(
+            args.output.form,
+            Output::Json | Output::Yaml | Output::JsonPath(_)
+        )
+    {
         cx.ui.say(&format!("no {}", scope.words()));
         return Ok(exit::OK);
     }
@@ -119,11 +119,11 @@ fn render(args: &Args, scope: &Scope, seen: &Seen) -> Result<String, Failure> {
             "items": seen.items.iter().map(whole).collect::<Vec<_>>(),
         }),
     };
-    match &args.output {
+    match &args.output.form {
         Output::Table | Output::Wide => Ok(print::table(
             &seen.items,
             scope.namespace.is_none(),
-            args.output == Output::Wide,
+            args.output.form == Output::Wide,
             args.no_headers,
         )),
         Output::Name => Ok(seen

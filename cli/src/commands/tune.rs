@@ -71,10 +71,10 @@ pub struct Args {
     #[arg(long, value_name = "PARAMETER")]
     pub keep: Vec<String>,
     /// Most simulations
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
     pub evaluations: u32,
     /// Decides which combinations are tried first; the same seed gives the same answer
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64), allow_negative_numbers = true)]
     pub seed: u64,
     /// Series of another day, on which the proposal is shown too
     #[arg(long, value_name = "FILE")]
@@ -98,7 +98,7 @@ pub struct Args {
     )]
     pub output: Form,
     /// What a replica costs an hour
-    #[arg(long, value_name = "PRICE", value_parser = options::amount)]
+    #[arg(long, value_name = "PRICE", value_parser = options::amount, allow_negative_numbers = true)]
     pub replica_hour_price: Option<f64>,
     /// The series, the workers and the cluster
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! Which column of a series is which metric: by the name of the trigger, the name of the metric, or its position.
 
 use crate::exit::{self, Failure};
+use crate::manifest::schema::likeliest;
 use crate::simulate::feed::Schedule;
 use crate::simulate::series;
 
@@ -35,6 +36,11 @@ impl Metric {
         } else {
             (text.parse() == Ok(self.trigger)).then_some(3)
         }
+    }
+
+    /// What a column of it is called.
+    pub(crate) fn called(&self) -> &str {
+        self.trigger_name.as_deref().unwrap_or(&self.name)
     }
 
     /// As people call it.
@@ -88,7 +94,7 @@ pub(crate) fn bind(
             bound.arrivals = Some(position);
             continue;
         }
-        let metric = find(metrics, trigger).ok_or_else(|| unknown_trigger(metrics, trigger))?;
+        let metric = find(metrics, trigger).ok_or_else(|| unknown_trigger("--column", metrics, trigger))?;
         bound.metrics[metric] = Some(position);
     }
     for (position, column) in columns
@@ -115,10 +121,36 @@ pub(crate) fn bind(
     Ok(bound)
 }
 
-/// No trigger is called so.
-pub(crate) fn unknown_trigger(metrics: &[Metric], text: &str) -> Failure {
-    let message = format!("the object has no trigger `{text}`");
-    Failure::new(exit::USAGE, message).help(format!("it has {}", described(metrics)))
+/// Nothing says what metrics read that take values; `None` where each goes by the time of day. `whose` is for messages.
+pub(crate) fn without_values(metrics: &[Metric], whose: &str) -> Option<Failure> {
+    let wanting: Vec<&Metric> = metrics
+        .iter()
+        .filter(|metric| metric.schedule.is_none())
+        .collect();
+    let first = wanting.first()?;
+    let all: Vec<String> = wanting.iter().map(|metric| metric.described()).collect();
+    let message = format!("nothing says what {}{whose} would have read", all.join(", "));
+    let failure = Failure::new(exit::USAGE, message)
+        .help(format!(
+            "`--series FILE` reads what was recorded, `--load '{}=day(peak=500,base=20)'` makes it up, `--prometheus URL` fetches it",
+            first.called()
+        ))
+        .help("`kubectl keda record` writes such a file; only `cron` triggers need none");
+    Some(failure)
+}
+
+/// No trigger is called so; `flag` is what names it.
+pub(crate) fn unknown_trigger(flag: &str, metrics: &[Metric], text: &str) -> Failure {
+    let message = format!(
+        "the object has no trigger `{}`, which `{flag}` names",
+        series::shown(text)
+    );
+    let failure = Failure::new(exit::USAGE, message);
+    let failure = match likeliest(text, metrics.iter().map(Metric::called)) {
+        Some(word) => failure.help(format!("did you mean `{word}`?")),
+        None => failure,
+    };
+    failure.help(format!("it has {}", described(metrics)))
 }
 
 /// A column that no trigger takes is easily a slip in its name.
@@ -135,7 +167,7 @@ pub(crate) fn unknown_column(series: &str, column: &str, metrics: &[Metric]) -> 
 /// A metric without values.
 pub(crate) fn missing_column(series: &str, columns: &[String], metric: &Metric) -> Failure {
     let message = format!("{series} has no column for {}", metric.described());
-    let wanted = metric.trigger_name.clone().unwrap_or_else(|| metric.name.clone());
+    let wanted = metric.called();
     let failure = Failure::new(exit::DIAGNOSTICS, message)
         .help(format!("its columns are {}", quoted(columns)))
         .help(format!(
@@ -215,7 +247,21 @@ mod tests {
         let failure = bound(&["depth"], &[("orders", "deep")]).expect_err("no such column");
         assert_eq!(failure.to_string(), "day.csv has no column `deep`");
         let failure = bound(&["depth"], &[("mails", "depth")]).expect_err("no such trigger");
-        assert_eq!(failure.to_string(), "the object has no trigger `mails`");
+        assert_eq!(
+            failure.to_string(),
+            "the object has no trigger `mails`, which `--column` names"
+        );
+        let failure = bound(&["depth"], &[("order", "depth")]).expect_err("no such trigger");
+        assert_eq!(failure.helps()[0], "did you mean `orders`?");
+    }
+
+    #[test]
+    fn what_takes_values_is_told() {
+        let failure = without_values(&metrics(), "").expect("they do");
+        let want = "nothing says what trigger 0 (`orders`, `s0-redis-jobs`), trigger 1 (`s1-metric-api-load`), trigger 2 (`1`, `cpu`) \
+                    would have read";
+        assert_eq!(failure.to_string(), want);
+        assert!(without_values(&[], "").is_none());
     }
 
     #[test]

@@ -75,10 +75,7 @@ impl Known<'_> {
         let mut all: Vec<String> = PLAIN.iter().map(|&name| name.to_owned()).collect();
         all.retain(|name| self.priced || name != "cost");
         let backlog = self.closed.then(|| "backlog".to_owned());
-        let metrics = self
-            .metrics
-            .iter()
-            .map(|metric| metric.trigger_name.clone().unwrap_or_else(|| metric.name.clone()));
+        let metrics = self.metrics.iter().map(|metric| metric.called().to_owned());
         for what in backlog.into_iter().chain(metrics) {
             all.extend(OF_SPREAD.iter().map(|how| format!("{how}({what})")));
         }

@@ -78,12 +78,17 @@ impl Load {
     }
 }
 
-/// The series of all loads: a row every 15 seconds, from 0 to the end.
-pub(crate) fn series(loads: &[Load], columns: Vec<String>, length: i64) -> Result<Series, Failure> {
+/// The series of all loads: a row every 15 seconds, from the start to the end. Shapes count from the start.
+pub(crate) fn series(
+    loads: &[Load],
+    columns: Vec<String>,
+    start: i64,
+    length: i64,
+) -> Result<Series, Failure> {
     let loads = loads.to_vec();
     let moments = (0..).map(|step| step * STEP).take_while(move |at| *at <= length);
     let rows = moments.map(move |at| Row {
-        at,
+        at: start + at,
         values: loads.iter().map(|load| load.at(at)).collect(),
     });
     Series::made("--load", columns, rows)
@@ -123,6 +128,18 @@ mod tests {
         ] {
             assert_eq!(value(text, seconds), want, "{text} at {seconds}");
         }
+    }
+
+    #[test]
+    fn shapes_count_from_the_start() {
+        let load: Load = "steps(1,2,each=15s)".parse().expect("can be read");
+        let made = series(&[load], vec!["orders".to_owned()], 3_600_000, STEP).expect("has a column");
+        let rows: Vec<Row> = made.map(|row| row.expect("is made")).collect();
+        let want = [(3_600_000, 1.0), (3_615_000, 2.0)].map(|(at, value)| Row {
+            at,
+            values: vec![Some(value)],
+        });
+        assert_eq!(rows, want);
     }
 
     #[test]

@@ -12,6 +12,10 @@ use crate::simulate::object::{self, Subject};
 use crate::simulate::series::Series;
 use crate::simulate::trace::Line;
 
+/// What is said of a series that is over where it begins.
+const STANDSTILL: &str =
+    "no time passes: the series is one moment, and `--for` says how long its values hold";
+
 /// A queue that the replicas work off.
 #[derive(Clone, Debug)]
 pub(crate) struct Loop {
@@ -96,7 +100,7 @@ pub(crate) fn play<R: Rows<Error = Failure>>(
     let closed = matches!(settings.source, Source::Closed(_));
     let simulation = Simulation::new(&subject.object, &subject.triggers, settings)
         .map_err(|found| object::mistakes(&subject.object, &found))?;
-    let warnings = simulation.warnings().iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = simulation.warnings().iter().map(ToString::to_string).collect();
     let mut lines = Lines {
         replicas: Line::default(),
         metrics: vec![Line::default(); simulation.columns().len()],
@@ -115,6 +119,9 @@ pub(crate) fn play<R: Rows<Error = Failure>>(
     })?;
     if let Some(failure) = failed {
         return Err(failure);
+    }
+    if summary.seconds <= 0.0 {
+        warnings.push(STANDSTILL.to_owned());
     }
     Ok(Run {
         span: (zero, zero + (summary.seconds * 1000.0) as i64),
@@ -148,7 +155,7 @@ fn source(
     let mut told: Vec<Option<Input>> = vec![None; subject.metrics.len()];
     for (trigger, input) in &closed.inputs {
         let metric = columns::find(&subject.metrics, trigger)
-            .ok_or_else(|| columns::unknown_trigger(&subject.metrics, trigger))?;
+            .ok_or_else(|| columns::unknown_trigger("--input", &subject.metrics, trigger))?;
         told[metric] = Some(*input);
     }
     let mut schedules = series.columns.len()..;

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-pub(crate) use cell::{HIGHEST, shown};
+pub(crate) use cell::{HIGHEST, moment, shown};
 
 use crate::exit::{self, Failure};
 
@@ -60,6 +60,10 @@ impl Series {
                 return Err(Failure::new(exit::DIAGNOSTICS, message).help("a column belongs to one trigger"));
             }
         }
+        Ok(Self::of(name, columns, lines))
+    }
+
+    fn of(name: String, columns: Vec<String>, lines: Lines) -> Self {
         let rows = Ordered {
             name: name.clone(),
             lines,
@@ -67,7 +71,20 @@ impl Series {
             before: None,
             done: false,
         };
-        Ok(Self { name, columns, rows })
+        Self { name, columns, rows }
+    }
+
+    /// A moment from which nothing has a value but what needs no series.
+    pub(crate) fn begin(at: i64) -> Self {
+        let row = Row {
+            at,
+            values: Vec::new(),
+        };
+        Self::of(
+            "the calendar".to_owned(),
+            Vec::new(),
+            Box::new(std::iter::once(Ok((1, row)))),
+        )
     }
 
     /// A series that is made and not read: a row a moment, in order.

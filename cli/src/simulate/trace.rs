@@ -93,19 +93,34 @@ fn matters(own: &[(i64, Option<f64>)]) -> [Option<usize>; 5] {
     ]
 }
 
+/// A line of a panel.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Curve {
+    /// Its name.
+    pub(crate) name: String,
+    /// The run that it is of, by position; `None` where it is the same in all.
+    pub(crate) run: Option<usize>,
+    /// The line itself.
+    pub(crate) line: Line,
+}
+
 /// One coordinate system: lines that share a unit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Panel {
     /// What it shows.
     pub(crate) title: String,
-    /// Its lines, each with its name.
-    pub(crate) lines: Vec<(String, Line)>,
+    /// Its lines.
+    pub(crate) lines: Vec<Curve>,
 }
 
 impl Panel {
     /// The highest value of all lines; never 0, so that there is always a scale.
     pub(crate) fn max(&self) -> f64 {
-        let max = self.lines.iter().map(|(_, line)| line.max()).fold(0.0, f64::max);
+        let max = self
+            .lines
+            .iter()
+            .map(|curve| curve.line.max())
+            .fold(0.0, f64::max);
         if max > 0.0 { max } else { 1.0 }
     }
 }

@@ -97,8 +97,10 @@ impl FromStr for Vary {
                 range: None,
             });
         };
-        let rule =
-            || "must be PARAMETER=FROM..TO with numbers from 0, as in `cooldownPeriod=30..600`".to_owned();
+        let rule = || {
+            "must be PARAMETER=FROM..TO with numbers from 0 to 1e12, as in `cooldownPeriod=30..600`"
+                .to_owned()
+        };
         let (least, most) = range.split_once("..").ok_or_else(rule)?;
         let number = |text: &str| {
             let number: f64 = text.trim().parse().ok()?;

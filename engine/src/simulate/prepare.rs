@@ -9,7 +9,10 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::run::whole_seconds;
-use super::{Closed, MAX_LENGTH, Millis, PreparedHpa, Settings, SimulatedTrigger, Simulation, Source};
+use super::{
+    Closed, LEAST_SYNC_PERIOD, MAX_LENGTH, Millis, PreparedHpa, Settings, SimulatedTrigger, Simulation,
+    Source,
+};
 use crate::action::{Action, ScaleTarget};
 use crate::activate::{self, Observed, Reading, TriggerReading};
 use crate::desired::{self, Desired};
@@ -297,7 +300,7 @@ fn check(settings: &Settings) -> Diagnostics {
     let mut found = Diagnostics::new();
     let times = [
         ("length", settings.length.unwrap_or(0), 0),
-        ("syncPeriod", settings.sync_period, 100),
+        ("syncPeriod", settings.sync_period, LEAST_SYNC_PERIOD),
         ("downscaleStabilization", settings.downscale_stabilization, 0),
         ("cpuInitializationPeriod", settings.cpu_initialization_period, 0),
         ("initialReadinessDelay", settings.initial_readiness_delay, 0),

@@ -17,15 +17,15 @@ use crate::scenario::{DEADLINE, deployment, replicas, scaled_object};
 use harness::aggregator::{MASTERS, proxy};
 
 /// A cluster whose parts may be broken; one case at a time has it.
-struct Breakable {
-    bed: Bed,
-    keda: Keda,
-    source: Source,
+pub(super) struct Breakable {
+    pub(super) bed: Bed,
+    pub(super) keda: Keda,
+    pub(super) source: Source,
 }
 
 static CLUSTER: OnceCell<Mutex<Breakable>> = OnceCell::const_new();
 
-async fn breakable() -> Result<&'static Mutex<Breakable>> {
+pub(super) async fn breakable() -> Result<&'static Mutex<Breakable>> {
     let start = async || {
         let bed = Bed::start("faults", &[]).await?;
         let keda = Keda::start(&bed).await?;
@@ -39,7 +39,7 @@ async fn breakable() -> Result<&'static Mutex<Breakable>> {
 }
 
 /// A workload at zero that wants `value` / 10 replicas.
-async fn workload(ns: &Namespace, source: &Source) -> Result<()> {
+pub(super) async fn workload(ns: &Namespace, source: &Source) -> Result<()> {
     ns.create_object(&deployment("web", 0)).await?;
     let metadata = json!({"url": source.url(ns.name()), "valueLocation": "value", "targetValue": "10"});
     ns.create_object(&scaled_object(

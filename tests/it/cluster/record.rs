@@ -4,15 +4,22 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::bed::Bed;
-use harness::keda::Keda;
+use harness::keda::{self, Keda, NAMESPACE};
 use harness::namespace::{Namespace, with_namespace};
+use harness::process::{Launch, Process, signal};
 use harness::source::{Answer, Source};
+use harness::wait::{look, wait_for};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
+use kube::Api;
+use kube::api::PostParams;
+use rpc::AUDIENCE;
 use serde_json::{Value, json};
 
 use super::debug_api::{Ran, cli, grant};
 use super::dry_run::{by_the_controller, report, run};
+use super::faults::{Breakable, breakable, workload};
 use super::scaling::condition_is;
-use crate::scenario::{deployment, scaled_object};
+use crate::scenario::{DEADLINE, deployment, scaled_object};
 
 /// The rows of a series without their times.
 fn rows(text: &str) -> Vec<&str> {
@@ -179,6 +186,82 @@ pub(crate) async fn in_the_cluster() -> Result<()> {
         ensure!(last["queue"].is_null() && last["pods"] == 1, "{text}");
         ensure!(ran.stderr.matches("`queue` fails: ").count() == 1 && ran.stderr.contains("500"), "{}", ran.stderr);
         Ok(())
+    })
+    .await
+}
+
+/// A token that counts no more, and a controller that was away, end no recording: it goes on over a new connection.
+pub(crate) async fn outlives_its_token() -> Result<()> {
+    let cluster = breakable().await?.lock().await;
+    let Breakable { bed, keda, source } = &*cluster;
+    with_namespace(bed, "record-on", async |ns| {
+        workload(ns, source).await?;
+        source.set(ns.name(), Answer::Value(25.0));
+        let file = keda.dir().join("record-on.csv");
+        let path = file.display().to_string();
+        let more = ["so/so", "--every", "1s", "--series", &path];
+        let recorder = Launch::new("recorder", keda::cli_bin()?, keda.dir())
+            .args(["record"])
+            .args(by_the_controller(keda, ns, &more))
+            .env("KUBECONFIG", bed.kubeconfig().display().to_string())
+            .start()?;
+        row_comes(&recorder, &file, "25").await?;
+
+        keda.stop_controller().await?;
+        forget_tokens(bed).await?;
+        keda.restart_controller().await?;
+        source.set(ns.name(), Answer::Value(26.0));
+        row_comes(&recorder, &file, "26").await?;
+
+        signal(recorder.pid(), "INT")?;
+        let status = recorder.exited(DEADLINE).await?;
+        ensure!(status.success(), "{status}: {}", recorder.log_tail(20));
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until a recording has a row of a value.
+async fn row_comes(recorder: &Process, file: &Path, value: &str) -> Result<()> {
+    wait_for(format!("a row of {value}"), DEADLINE, || async {
+        recorder.check_alive().map_err(|e| format!("{e:#}"))?;
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        look(rows(&text).contains(&value), || {
+            format!("{text}{}", recorder.log_tail(5))
+        })
+    })
+    .await
+}
+
+/// Makes the account anew that tokens are minted for, and waits until none of the old ones counts: the API server believes one
+/// for a moment that it has just seen. The controller must be away, so that no token was seen after the one that is asked about.
+async fn forget_tokens(bed: &Bed) -> Result<()> {
+    let account = "keda-debug";
+    let cluster = bed.cluster();
+    let token = cluster.token(NAMESPACE, account, AUDIENCE).await?;
+    let reviews: Api<TokenReview> = Api::all(cluster.client());
+    let review = || async {
+        let spec = TokenReviewSpec {
+            token: token.clone(),
+            audiences: Some(vec![AUDIENCE.to_owned()]),
+        };
+        let review = TokenReview {
+            spec,
+            ..TokenReview::default()
+        };
+        let made = reviews.create(&PostParams::default(), &review).await?;
+        let status = made.status.unwrap_or_default();
+        anyhow::Ok(status.authenticated == Some(true))
+    };
+    ensure!(review().await?, "a fresh token does not count");
+    cluster.delete("ServiceAccount", NAMESPACE, account).await?;
+    let metadata = json!({"name": account, "namespace": NAMESPACE});
+    cluster
+        .apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
+        .await?;
+    wait_for("the old tokens to count no more", DEADLINE, || async {
+        let counts = review().await.map_err(|e| format!("{e:#}"))?;
+        look(!counts, || "one does".to_owned())
     })
     .await
 }

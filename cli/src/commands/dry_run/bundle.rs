@@ -86,28 +86,55 @@ impl Bundle {
         self.objects.iter()
     }
 
+    /// The ScaledObject of a namespace and a name.
+    pub(super) fn object(&self, namespace: &str, name: &str) -> Option<&ScaledObject> {
+        self.objects()
+            .find(|found| found.name_any() == name && found.namespace().as_deref() == Some(namespace))
+    }
+
+    /// There is no ScaledObject, or none of a name.
+    pub(crate) fn without(&self, name: Option<&str>) -> Failure {
+        let what = name.map_or("no ScaledObject".to_owned(), |name| {
+            format!("no ScaledObject `{name}`")
+        });
+        let failure = Failure::new(exit::USAGE, format!("there is {what} in the files"));
+        let mut names: Vec<String> = self.called().collect();
+        names.dedup();
+        let jobs = self.others.iter().any(|other| other["kind"] == "ScaledJob");
+        match names.as_slice() {
+            [] if jobs => failure.help("ScaledJobs are not in this version yet"),
+            [] => failure,
+            names => failure.help(format!("there are {}", names.join(", "))),
+        }
+    }
+
+    fn called(&self) -> impl Iterator<Item = String> {
+        self.objects().map(|object| format!("so/{}", object.name_any()))
+    }
+
     /// The ScaledObject of a name, else the only one.
     pub(crate) fn one(&self, name: Option<&str>) -> Result<&ScaledObject, Failure> {
-        let names = self.objects().map(|object| format!("so/{}", object.name_any()));
-        let names: Vec<String> = names.collect();
         let found = self
             .objects()
             .filter(|object| name.is_none_or(|name| object.name_any() == name));
         let found: Vec<&ScaledObject> = found.collect();
         match (found.as_slice(), name) {
             ([object], _) => Ok(object),
-            (_, _) if names.is_empty() => {
-                Err(Failure::new(exit::USAGE, "there is no ScaledObject in the files"))
+            ([], name) => Err(self.without(name)),
+            ([first, others @ ..], _) if others.iter().all(|other| other.name_any() == first.name_any()) => {
+                let message = format!(
+                    "there are several ScaledObjects `{}` in the files",
+                    first.name_any()
+                );
+                Err(Failure::new(exit::USAGE, message).help("name a file that has only one of them"))
             }
-            ([], Some(name)) => Err(Failure::new(
-                exit::USAGE,
-                format!("there is no ScaledObject `{name}` in the files"),
-            )
-            .help(format!("there are {}", names.join(", ")))),
-            _ => Err(
-                Failure::new(exit::USAGE, "there are several ScaledObjects in the files")
-                    .help(format!("name one of {}", names.join(", "))),
-            ),
+            _ => {
+                let names: Vec<String> = self.called().collect();
+                Err(
+                    Failure::new(exit::USAGE, "there are several ScaledObjects in the files")
+                        .help(format!("name one of {}", names.join(", "))),
+                )
+            }
         }
     }
 

@@ -122,8 +122,7 @@ impl Remote {
             given: given.collect(),
             ..DryRunRequest::default()
         };
-        if let Some(object) = self.bundle.objects().find(|object| object.name_any() == name) {
-            wanted.namespace = object.namespace().unwrap_or_default();
+        if let Some(object) = self.bundle.object(namespace, name) {
             wanted.object = json(object)?;
             wanted.authentications = self.authentications(object)?;
         }

@@ -79,16 +79,14 @@ impl Sources {
 
     /// The object of the files, with what its namesake in the cluster remembers; else that of the cluster.
     pub(super) async fn object(&self, namespace: &str, name: &str) -> Result<ScaledObject, Failure> {
-        let filed = self.bundle.objects().find(|object| object.name_any() == name);
-        let Some(filed) = filed else {
+        let Some(filed) = self.bundle.object(namespace, name) else {
             let cluster = self.cluster.as_ref();
             let cluster = cluster.map_err(|failure| Failure::new(failure.code, exit::chain(failure)))?;
             return stored(cluster, namespace, name).await;
         };
         let mut object = filed.clone();
-        let namespace = object.namespace().unwrap_or_default();
         if let Some(client) = self.client() {
-            let api: Api<ScaledObject> = Api::namespaced(client.clone(), &namespace);
+            let api: Api<ScaledObject> = Api::namespaced(client.clone(), namespace);
             // Only the cooldown depends on it: an object that is not there, or not for us, has no history.
             if let Ok(Some(there)) = self.heard(api.get_opt(name).await) {
                 object.status = there.status;

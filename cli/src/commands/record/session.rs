@@ -59,8 +59,8 @@ pub(super) struct Session<'a> {
     last: Option<Vec<Option<f64>>>,
     /// The last moment, where it had the values of the last row and was left out.
     held: Option<Timestamp>,
-    /// Moments with answers, of which rows were left out.
-    moments: u64,
+    /// Moments that were left out, as they had the values of the row before.
+    left_out: u64,
 }
 
 impl<'a> Session<'a> {
@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
             span: None,
             last: None,
             held: None,
-            moments: 0,
+            left_out: 0,
             args,
         };
         session.announce(&notes);
@@ -202,9 +202,9 @@ impl<'a> Session<'a> {
     /// Writes a row, or leaves it out where only changes are wanted.
     fn row(&mut self, at: Timestamp, values: Vec<Option<f64>>) -> Result<(), Failure> {
         self.tally.count(&values);
-        self.moments += 1;
         if self.args.changes && self.last.as_ref() == Some(&values) {
             self.held = Some(at);
+            self.left_out += 1;
             return Ok(());
         }
         self.held = None;
@@ -251,11 +251,15 @@ impl<'a> Session<'a> {
         let ended = match ended {
             Ok(ended) => ended,
             Err(failure) => {
-                self.summary();
+                // What could not be written is no row that was not due.
+                if self.rows > 0 {
+                    self.summary();
+                }
                 return Err(failure);
             }
         };
         if let (Some(at), Some(values)) = (self.held.take(), self.last.take()) {
+            self.left_out -= 1;
             self.put(at, &values)?;
         }
         self.summary();
@@ -280,7 +284,7 @@ impl<'a> Session<'a> {
             counted(self.rows, "row"),
             counted(self.columns.len() as u64, "column"),
             self.file.name,
-            match self.moments - self.rows {
+            match self.left_out {
                 0 => String::new(),
                 same => format!("; {same} without a change were left out"),
             }
@@ -398,7 +402,9 @@ fn nothing(notes: &[String]) -> Failure {
     let failure = notes
         .iter()
         .fold(failure, |failure, note| failure.help(note.clone()));
-    failure.help("`cron` triggers need no series: the time of day decides")
+    failure.help(
+        "`cron` triggers need no series: `kubectl keda simulate` takes an object of them alone as it is",
+    )
 }
 
 /// Waits for a time of day. A machine that sleeps stops the clock that waits, and a clock may be set: it is looked at often.

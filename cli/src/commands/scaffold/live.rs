@@ -70,7 +70,7 @@ pub(super) async fn offers(args: &Args, cx: &Context, given: &Given, name: &str)
         Ok(found) => found,
         Err(error) => return Err(unanswered(&endpoint, &error).await),
     };
-    if args.list || args.output != Output::Table || !cx.ui.can_ask() {
+    if args.list || args.output.form != Output::Table || !cx.ui.can_ask() {
         cx.ui.data(&listed(args, &found)?)?;
         if found.is_empty() {
             cx.ui.say(&nothing(scaler.name, &endpoint));
@@ -101,7 +101,7 @@ async fn unanswered(endpoint: &str, error: &ScalerError) -> Failure {
 fn listed(args: &Args, found: &[Offer]) -> Result<String, Failure> {
     let offer = |offer: &Offer| json!({"setting": offer.parameter, "value": offer.value, "note": offer.note});
     let value = json!({"offers": found.iter().map(offer).collect::<Vec<_>>()});
-    if let Some(text) = args.output.render(&value)? {
+    if let Some(text) = args.output.form.render(&value)? {
         return Ok(text);
     }
     if found.is_empty() {

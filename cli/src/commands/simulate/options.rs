@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use engine::simulate::{Input, Settings};
+use engine::simulate::{Input, LEAST_SYNC_PERIOD, Settings};
 
 use crate::simulate::length::{milliseconds, some, whole_seconds};
 use crate::simulate::load::Load;
 use crate::simulate::prometheus::Query;
 use crate::simulate::run::Loop;
-use crate::simulate::series::Format;
+use crate::simulate::series::{Format, moment};
 
 /// The world that a manifest is put into.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,6 @@ pub struct SeriesArgs {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present_any = ["loads", "prometheus"],
         conflicts_with_all = ["loads", "prometheus"]
     )]
     pub series: Option<PathBuf>,
@@ -48,7 +47,7 @@ pub struct SeriesArgs {
     #[arg(long = "load", value_name = "[TRIGGER=]SHAPE", conflicts_with = "prometheus")]
     pub loads: Vec<Load>,
     /// Prometheus server to fetch the past from; a user may stand in the URL
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = server)]
     pub prometheus: Option<String>,
     /// Query for a trigger, instead of those of the manifest's `prometheus` triggers; may be given several times
     #[arg(long = "query", value_name = "[TRIGGER=]PROMQL", requires = "prometheus")]
@@ -62,7 +61,10 @@ pub struct SeriesArgs {
     /// File to write a made-up load or what was fetched into, as CSV
     #[arg(long, value_name = "FILE", conflicts_with = "series")]
     pub write_series: Option<PathBuf>,
-    /// How long to simulate, such as `8h` or `7d`: until the last row of a series, or a day of a load
+    /// When it begins, as a date or RFC 3339, such as `2026-03-02`: today in UTC for `cron` triggers alone, 1970 for a made-up load
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, conflicts_with_all = ["series", "prometheus"])]
+    pub start: Option<i64>,
+    /// How long to simulate, such as `8h` or `7d`: until the last row of what was recorded, else a day
     #[arg(long = "for", value_name = "DURATION", value_parser = some, allow_hyphen_values = true)]
     pub length: Option<i64>,
 }
@@ -81,6 +83,13 @@ pub struct ClosedArgs {
     /// What a trigger without a column shows: backlog, in-system, arrivals or busy; may be given several times
     #[arg(long = "input", value_name = "TRIGGER=WHAT", value_parser = input, requires = "service_rate")]
     pub inputs: Vec<(String, Input)>,
+}
+
+impl SeriesArgs {
+    /// Whether the values end by themselves, with the last that was recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.series.is_some() || self.prometheus.is_some()
+    }
 }
 
 impl ClosedArgs {
@@ -109,7 +118,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = milliseconds, allow_hyphen_values = true)]
     pub pod_drain: i64,
     /// The HPA's `--horizontal-pod-autoscaler-sync-period`
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = milliseconds, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = sync_period, allow_hyphen_values = true)]
     pub hpa_sync_period: i64,
     /// The HPA's `--horizontal-pod-autoscaler-tolerance`
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = amount, allow_negative_numbers = true)]
@@ -163,6 +172,25 @@ fn input(text: &str) -> Result<(String, Input), String> {
     Ok((trigger, input))
 }
 
+/// A URL that can be asked.
+fn server(text: &str) -> Result<String, String> {
+    let url = text.parse::<http::Uri>().ok();
+    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
+    match scheme {
+        Some("http" | "https") => Ok(text.to_owned()),
+        _ => Err("must be an HTTP URL, as in `http://localhost:9090`".to_owned()),
+    }
+}
+
+/// A time between two syncs of an HPA.
+fn sync_period(text: &str) -> Result<i64, String> {
+    let period = milliseconds(text)?;
+    if period < LEAST_SYNC_PERIOD {
+        return Err(format!("must be at least {LEAST_SYNC_PERIOD}ms"));
+    }
+    Ok(period)
+}
+
 /// A number from 0.
 pub(crate) fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1e12).contains(number));
@@ -186,6 +214,25 @@ mod tests {
         }
         assert!(rate("0").is_err());
         assert_eq!(rate("2.5"), Ok(2.5));
+    }
+
+    #[test]
+    fn servers_have_a_scheme_and_syncs_a_period() {
+        for text in ["http://localhost:9090", "https://me:hush@prom.example/x"] {
+            assert_eq!(server(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "localhost:9090",
+            "prom",
+            "ftp://prom.example",
+            "http://",
+            "http://a b",
+            "",
+        ] {
+            assert!(server(text).is_err(), "{text}");
+        }
+        assert_eq!(sync_period("100ms"), Ok(100));
+        assert!(sync_period("0").is_err() && sync_period("99ms").is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::simulate::plot::html::{self, Change, Changes};
 use crate::simulate::plot::{svg, terminal};
 use crate::simulate::print;
 use crate::simulate::run::Run;
-use crate::simulate::trace::{Line, Panel, Picture};
+use crate::simulate::trace::{Curve, Line, Panel, Picture};
 use crate::ui::Ui;
 
 /// Characters that are collected before they are written.
@@ -257,23 +257,29 @@ pub(crate) fn picture(subjects: &[Subject], runs: &[Run]) -> Picture {
     }
 }
 
-/// A line a run; two that are the same are drawn once.
+/// A line a run. Two that are the same are drawn once and belong to no run, and neither do the values of the only run.
 fn panel<'a>(
     title: &str,
     subjects: &'a [Subject],
     runs: &'a [Run],
     line: impl Fn(&'a Subject, &'a Run) -> Option<&'a Line>,
 ) -> Panel {
-    let mut lines: Vec<(String, Line)> = Vec::new();
-    for (subject, run) in subjects.iter().zip(runs) {
-        if let Some(line) = line(subject, run)
-            && (title == "replicas" || lines.iter().all(|(_, other)| other != line))
-        {
-            lines.push((subject.file.clone(), line.clone()));
+    let replicas = title == "replicas";
+    let mut lines: Vec<Curve> = Vec::new();
+    for (position, (subject, run)) in subjects.iter().zip(runs).enumerate() {
+        let Some(line) = line(subject, run) else { continue };
+        let mut drawn = lines.iter_mut();
+        match drawn.find(|other| !replicas && other.line == *line) {
+            Some(same) => same.run = None,
+            None => lines.push(Curve {
+                name: subject.file.clone(),
+                run: (replicas || runs.len() > 1).then_some(position),
+                line: line.clone(),
+            }),
         }
     }
-    if let [(name, _)] = lines.as_mut_slice() {
-        title.clone_into(name);
+    if let [only] = lines.as_mut_slice() {
+        title.clone_into(&mut only.name);
     }
     Panel {
         title: title.to_owned(),

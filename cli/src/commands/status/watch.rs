@@ -57,7 +57,7 @@ pub(super) async fn run(
 }
 
 fn in_place(args: &Args, cx: &Context) -> bool {
-    cx.ui.stdout_is_tty && matches!(args.output, Output::Table | Output::Wide)
+    cx.ui.stdout_is_tty && matches!(args.output.form, Output::Table | Output::Wide)
 }
 
 async fn next(changes: &mut BoxStream<'static, ()>) {
@@ -147,7 +147,7 @@ impl Screen {
 
     /// Writes the rows that are new or differ from what was written before.
     fn append(&mut self, cx: &Context, args: &Args, scope: &Scope, seen: &Seen) -> Result<(), Failure> {
-        let table = matches!(args.output, Output::Table | Output::Wide);
+        let table = matches!(args.output.form, Output::Table | Output::Wide);
         // All rows are laid out together, so that those printed now stand under those printed before.
         let text = if table {
             render(args, scope, seen)?

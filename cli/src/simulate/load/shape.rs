@@ -232,5 +232,5 @@ impl<'a> Arguments<'a> {
 
 fn number(what: &str, text: &str) -> Result<f64, String> {
     let found = text.parse().ok().filter(|found| (0.0..=LARGEST).contains(found));
-    found.ok_or_else(|| format!("{what} must be a number from 0, not `{text}`"))
+    found.ok_or_else(|| format!("{what} must be a number from 0 to {LARGEST:e}, not `{text}`"))
 }

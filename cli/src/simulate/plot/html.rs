@@ -70,7 +70,8 @@ pub(crate) fn render(
         "to": picture.to,
         "panels": picture.panels.iter().map(|panel| json!({
             "title": panel.title,
-            "lines": panel.lines.iter().map(|(name, line)| json!({"name": name, "points": points(line)}))
+            "lines": panel.lines.iter()
+                .map(|curve| json!({"name": curve.name, "run": curve.run, "points": points(&curve.line)}))
                 .collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "summary": summary,
@@ -108,7 +109,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::trace::Panel;
+    use crate::simulate::trace::{Curve, Panel};
 
     #[test]
     fn texts_stay_texts_and_nothing_is_fetched() {
@@ -120,7 +121,11 @@ mod tests {
             to: 1000,
             panels: vec![Panel {
                 title: "</script><script>alert(1)</script>".to_owned(),
-                lines: vec![("@data@".to_owned(), line)],
+                lines: vec![Curve {
+                    name: "@data@".to_owned(),
+                    run: None,
+                    line,
+                }],
             }],
         };
         let mut changes = Changes::default();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use plotters::coord::CoordTranslate;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -17,8 +18,8 @@ const HEIGHTS: [u32; 2] = [320, 200];
 const TITLE: u32 = 40;
 /// The run, and the one it is compared with.
 const COLOURS: [RGBColor; 2] = [RGBColor(31, 119, 180), RGBColor(255, 127, 14)];
-/// Metrics, whose first line is the same in both runs of an open loop.
-const METRIC: RGBColor = RGBColor(44, 160, 44);
+/// What both runs share, as the values of an open loop.
+const SHARED: RGBColor = RGBColor(44, 160, 44);
 /// Where a source fails.
 const GAP: RGBColor = RGBColor(214, 39, 40);
 
@@ -87,29 +88,32 @@ fn panel_into<'a>(
         mesh.x_desc(marks.title());
     }
     mesh.draw()?;
-    for (position, (name, line)) in panel.lines.iter().enumerate() {
-        let colour = if position == 0 && !replicas {
-            METRIC
-        } else {
-            COLOURS[position.min(1)]
-        };
+    for (position, curve) in panel.lines.iter().enumerate() {
+        let colour = curve.run.map_or(SHARED, |run| COLOURS[run.min(1)]);
         // The second is broad and pale, so that the first shows through where they are the same.
         let style = if position == 0 {
             colour.stroke_width(2)
         } else {
             colour.mix(0.55).stroke_width(5)
         };
-        line_into(&mut chart, name, line, style, picture.to)?;
+        line_into(&mut chart, &curve.name, &curve.line, style, picture.to)?;
     }
     if panel.lines.len() > 1 {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        legend(&mut chart)?;
     }
     Ok(())
+}
+
+/// Names what was drawn, in a corner.
+pub(crate) fn legend<'c, 'a: 'c, C: CoordTranslate>(
+    chart: &mut ChartContext<'c, SVGBackend<'a>, C>,
+) -> Drawn<'a> {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()
 }
 
 type Chart<'c, 'a> = ChartContext<'c, SVGBackend<'a>, Cartesian2d<Moments, RangedCoordf64>>;
@@ -205,6 +209,7 @@ impl Ranged for Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::trace::Curve;
 
     fn line(points: &[(i64, Option<f64>)]) -> Line {
         let mut line = Line::default();
@@ -212,6 +217,41 @@ mod tests {
             line.push(at, value);
         }
         line
+    }
+
+    fn curve(name: &str, run: Option<usize>, line: Line) -> Curve {
+        let name = name.to_owned();
+        Curve { name, run, line }
+    }
+
+    /// How often lines of a colour are in a drawing.
+    fn count(text: &str, colour: RGBColor) -> usize {
+        let RGBColor(red, green, blue) = colour;
+        text.matches(&format!("#{red:02X}{green:02X}{blue:02X}")).count()
+    }
+
+    #[test]
+    fn a_run_has_one_colour_in_all_panels() {
+        let panel = |lines: Vec<Curve>| Panel {
+            title: "a".to_owned(),
+            lines,
+        };
+        let one = || line(&[(0, Some(1.0)), (10, Some(3.0))]);
+        let picture = Picture {
+            title: "b".to_owned(),
+            from: 0,
+            to: 60_000,
+            panels: vec![
+                panel(vec![curve("x", Some(0), one()), curve("y", Some(1), one())]),
+                panel(vec![curve("x", Some(0), one()), curve("y", Some(1), one())]),
+                panel(vec![curve("only of y", Some(1), one())]),
+                panel(vec![curve("of both", None, one())]),
+            ],
+        };
+        let text = render(&picture).expect("can be drawn");
+        // A line and, in a panel of two, its sign in the legend.
+        let counts = [COLOURS[0], COLOURS[1], SHARED].map(|colour| count(&text, colour));
+        assert_eq!(counts, [4, 5, 1]);
     }
 
     #[test]
@@ -230,8 +270,8 @@ mod tests {
         let panel = |title: &str| Panel {
             title: title.to_owned(),
             lines: vec![
-                ("a".to_owned(), line(&[(0, Some(1.0))])),
-                ("<b>".to_owned(), Line::default()),
+                curve("a", Some(0), line(&[(0, Some(1.0))])),
+                curve("<b>", Some(1), Line::default()),
             ],
         };
         let picture = Picture {

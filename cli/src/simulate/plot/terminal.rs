@@ -54,7 +54,7 @@ impl Canvas<'_> {
             .panel
             .lines
             .iter()
-            .map(|(_, line)| self.slices(line).collect())
+            .map(|curve| self.slices(&curve.line).collect())
             .collect();
         for row in (0..self.rows).rev() {
             let label = match row {
@@ -72,9 +72,13 @@ impl Canvas<'_> {
     }
 
     fn heading(&self) -> String {
-        let names = self.panel.lines.iter().enumerate().map(|(position, (name, _))| {
+        let names = self.panel.lines.iter().enumerate().map(|(position, curve)| {
             let sign = if position == 0 { '█' } else { DOT };
-            format!("{} {name}", self.paint(&sign.to_string(), Some(position.min(1))))
+            format!(
+                "{} {}",
+                self.paint(&sign.to_string(), Some(position.min(1))),
+                curve.name
+            )
         });
         let names: Vec<String> = names.collect();
         if names.len() > 1 {
@@ -191,6 +195,7 @@ pub(crate) fn ruler(width: usize, marks: impl Iterator<Item = (usize, String)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::trace::Curve;
 
     fn line(points: &[(i64, Option<f64>)]) -> Line {
         let mut line = Line::default();
@@ -198,6 +203,11 @@ mod tests {
             line.push(at, value);
         }
         line
+    }
+
+    fn curve(name: &str, run: Option<usize>, line: Line) -> Curve {
+        let name = name.to_owned();
+        Curve { name, run, line }
     }
 
     fn picture() -> Picture {
@@ -223,13 +233,13 @@ mod tests {
                 Panel {
                     title: "replicas".to_owned(),
                     lines: vec![
-                        ("orders.yaml".to_owned(), replicas),
-                        ("other.yaml".to_owned(), other),
+                        curve("orders.yaml", Some(0), replicas),
+                        curve("other.yaml", Some(1), other),
                     ],
                 },
                 Panel {
                     title: "s0-redis-jobs".to_owned(),
-                    lines: vec![("s0-redis-jobs".to_owned(), jobs)],
+                    lines: vec![curve("s0-redis-jobs", None, jobs)],
                 },
             ],
         }

@@ -1,6 +1,7 @@
 //! The two kinds of cell: a time and a value.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::ui::{cut, printable};
 
@@ -9,6 +10,8 @@ const LATEST: f64 = 253_402_300_799.0;
 
 /// The highest value of a metric: the API counts thousandths in 64 bits.
 pub(crate) const HIGHEST: f64 = (i64::MAX / 1000) as f64;
+/// How a date is written.
+const DATE: &str = "YYYY-MM-DD";
 /// Characters of a text that are shown in a message.
 const SHOWN: usize = 60;
 
@@ -32,6 +35,24 @@ pub(super) fn time(text: &str) -> Result<i64, String> {
             shown(text)
         )),
     }
+}
+
+/// Milliseconds of a moment: a time, or a date, which begins at midnight in UTC.
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    let date: Result<Date, _> = text.parse();
+    if let Ok(date) = date
+        && text.len() == DATE.len()
+    {
+        return time(&format!("{date}T00:00:00Z"));
+    }
+    if text.parse::<f64>().is_err() && text.parse::<Timestamp>().is_err() {
+        return Err(format!(
+            "must be a date or RFC 3339, as in `2026-03-02` or `2026-03-02T08:00:00Z`, not `{}`",
+            shown(text)
+        ));
+    }
+    time(text)
 }
 
 /// Milliseconds of a number of seconds, which was written as `text`.

@@ -211,6 +211,37 @@ fn mistakes_in_open_metrics_have_their_place() {
 }
 
 #[test]
+fn a_moment_may_be_a_date() {
+    for (text, want) in [
+        ("2026-03-02", 1_772_409_600_000),
+        ("2026-03-02T08:00:00Z", 1_772_438_400_000),
+        (" 2026-03-02T09:00:00+01:00", 1_772_438_400_000),
+        ("90", 90_000),
+    ] {
+        assert_eq!(moment(text), Ok(want), "{text}");
+    }
+    for text in [
+        "",
+        "tomorrow",
+        "2026-02-30",
+        "2026-03-02T08:00:00",
+        "1969-12-31",
+        "-1",
+    ] {
+        assert!(moment(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_beginning_has_a_row_without_values() {
+    let series = Series::begin(90_000);
+    assert!(series.columns.is_empty());
+    let rows: Vec<Row> = series.map(|row| row.expect("is made")).collect();
+    let (at, values) = (90_000, Vec::new());
+    assert_eq!(rows, [Row { at, values }]);
+}
+
+#[test]
 fn what_is_no_file_is_told() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     for path in [folder.path().to_owned(), folder.path().join("missing.csv")] {

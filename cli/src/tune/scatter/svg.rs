@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::{MARKS, Mark, Scale, Scatter};
 use crate::exit::Failure;
 use crate::simulate::plot::axis;
-use crate::simulate::plot::svg::{Drawn, drawn};
+use crate::simulate::plot::svg::{Drawn, drawn, legend};
 
 /// Pixels of the whole.
 const SIZE: (u32, u32) = (1080, 560);
@@ -76,12 +76,7 @@ fn draw<'a>(scatter: &Scatter, text: &'a mut String) -> Drawn<'a> {
                 .legend(move |(x, y)| Circle::new((x + 7, y), radius.min(6), style));
         }
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
+    legend(&mut chart)?;
     root.present()
 }
 
