@@ -221,6 +221,7 @@ pub(crate) fn key<K: Resource>(object: &K) -> ObjectKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trim::whole;
     use k8s_openapi::api::core::v1::ConfigMap;
     use std::cell::RefCell;
 
