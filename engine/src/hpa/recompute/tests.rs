@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
 use serde_json::{Value, json};
 
+use super::sighting::Sighting;
 use super::{Mirror, Recomputed, Unseen, Verdict};
 use crate::hpa::{
     Container, Controller, Options, Phase, Pod, PodMetric, Reading, Ready, ReadyStatus, Request, Scale, Spec,
