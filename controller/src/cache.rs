@@ -238,6 +238,21 @@ mod tests {
         object
     }
 
+    #[test]
+    fn a_list_of_a_namespace_says_nothing_of_others() {
+        let cache = Cache::<ConfigMap>::new(2);
+        let mut listing = BTreeSet::new();
+        let mut list = |namespace| {
+            for event in [Event::Init, Event::InitDone] {
+                cache.take(event, &mut listing, Some(namespace), &|_| {});
+            }
+            cache.all().len()
+        };
+        cache.put(object("a"), &|_| {});
+        assert_eq!(list("other"), 1);
+        assert_eq!(list("ns"), 0);
+    }
+
     fn run(events: Vec<Event<ConfigMap>>) -> (Vec<String>, Vec<String>) {
         let cache = Cache::<ConfigMap>::new(1);
         let log = RefCell::new(Vec::new());

@@ -2,7 +2,7 @@
 //!
 //! A value that cannot be read keeps the default and is reported once, at the start; KEDA does the same or exits, by variable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::args::go_duration;
@@ -144,11 +144,10 @@ fn namespaces(text: Option<String>) -> Vec<String> {
     if text == "\"\"" {
         return Vec::new();
     }
-    text.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    // Each once: two watches of one namespace would take each other's objects for deleted.
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 struct Reader<'a> {
@@ -212,7 +211,10 @@ mod tests {
     #[test]
     fn watch_namespace_takes_quotes_and_lists() {
         assert!(read(&[("WATCH_NAMESPACE", "\"\"")]).watch_namespaces.is_empty());
-        assert_eq!(read(&[("WATCH_NAMESPACE", "a, b")]).watch_namespaces, ["a", "b"]);
+        assert_eq!(
+            read(&[("WATCH_NAMESPACE", "a, b,a")]).watch_namespaces,
+            ["a", "b"]
+        );
     }
 
     #[test]

@@ -36,7 +36,9 @@ impl KnownHpa {
         Self {
             sighting: Sighting::of(hpa),
             labels: mark(&(&meta.labels, &meta.annotations)),
-            written: serde_json::to_vec(&(meta, &hpa.spec)).unwrap_or_default().into(),
+            written: serde_json::to_vec(&(meta, &hpa.spec))
+                .expect("a type of the API that was just decoded")
+                .into(),
             owner: owner.map(|owner| owner.name.as_str().into()),
             current: status.and_then(|status| status.current_replicas),
             desired: status.map(|status| status.desired_replicas),

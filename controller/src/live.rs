@@ -165,6 +165,7 @@ impl Live {
         // Of the same version it is the same: one copy is enough.
         let object = Arc::clone(watched);
         let first = state.latest.replace(Arc::clone(&object)).is_none();
+        state.ring.expect_polls_of(object.spec.triggers.len());
         drop(state);
         let worked_on = watched
             .status
@@ -377,16 +378,16 @@ impl Live {
         &self,
         options: &Options,
         before: Option<&Sighting>,
-        after: Option<&HorizontalPodAutoscaler>,
+        after: Option<(&HorizontalPodAutoscaler, &Sighting)>,
     ) -> Option<Recomputed> {
         let now = Timestamp::now();
         let mut state = self.state();
-        let Some(after) = after else {
+        let Some((after, seen)) = after else {
             (state.mirror, state.recomputed) = (None, None);
             return None;
         };
         let mirror = state.mirror.get_or_insert_default();
-        let found = mirror.observe(options, before, after, now)?;
+        let found = mirror.observe(options, before, seen, after, now)?;
         state.recomputed = Some(Box::new(found.clone()));
         drop(state);
         if found.is_news() {

@@ -234,8 +234,13 @@ impl Metrics {
 
     /// Counts an error of a ScaledJob.
     pub(crate) fn job_failed(&self, namespace: &str, object: &str) {
-        let labels = Labels::from(&[("namespace", namespace), ("scaledJob", object)]);
+        let labels = job_labels(namespace, object);
         self.0.job_errors.get_or_create(&labels).inc();
+    }
+
+    /// Takes back what names a ScaledJob that is gone.
+    pub(crate) fn forget_job(&self, namespace: &str, object: &str) {
+        self.0.job_errors.remove(&job_labels(namespace, object));
     }
 
     /// Records whether an object is paused.
@@ -417,6 +422,10 @@ fn rpc(registry: &mut Registry, what: &str) -> Counters {
     )
 }
 
+fn job_labels(namespace: &str, object: &str) -> Labels {
+    Labels::from(&[("namespace", namespace), ("scaledJob", object)])
+}
+
 fn build_labels() -> Labels {
     Labels::from(&[
         ("version", env!("CARGO_PKG_VERSION")),
@@ -462,9 +471,13 @@ mod tests {
         let metrics = Metrics::new();
         metrics.read(&READING, Some((5.0, true)), Duration::ZERO);
         metrics.object_failed("ns", "so");
+        metrics.recomputed("ns", "so", "differs");
         metrics.paused("ns", "so", true);
         metrics.loop_began("ns", "so", Duration::ZERO);
+        metrics.job_failed("ns", "so");
         metrics.forget("ns", "so");
+        assert!(metrics.text().contains(r#"scaledJob="so""#), "{}", metrics.text());
+        metrics.forget_job("ns", "so");
         assert!(!metrics.text().contains(r#""so""#), "{}", metrics.text());
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn hpa_changed(
     operator: &Operator,
     key: &ObjectKey,
     before: Option<&Sighting>,
-    after: Option<&HorizontalPodAutoscaler>,
+    after: Option<(&HorizontalPodAutoscaler, &Sighting)>,
 ) {
     let Some(live) = operator.live(key) else { return };
     if let Some(found) = live.hpa_seen(&operator.hpa, before, after) {

@@ -145,6 +145,11 @@ async fn iterate(
         return Some((interval, phase(&object, interval)));
     }
     if !Arc::ptr_eq(&polled_of, &object) {
+        let of = |object: &ScaledObject| (object.metadata.uid.clone(), object.metadata.generation);
+        if of(&polled_of) != of(&object) {
+            // Changed since the poll began, which asked the former triggers: the reconcile replaces this loop.
+            return Some((interval, phase(&object, interval)));
+        }
         match desired::validate(&object) {
             Ok(anew) => want = anew,
             Err(_) => return Some(retry),
@@ -321,6 +326,8 @@ async fn observe(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[track_caller]
@@ -359,22 +366,37 @@ mod tests {
         assert_eq!(first, moments("2026-01-01T00:01:29.999Z"));
     }
 
+    fn object(name: &str, key: &str) -> ScaledObject {
+        let trigger = crds::Trigger {
+            type_: "redis".into(),
+            metadata: [("listName".into(), key.into())].into(),
+            ..Default::default()
+        };
+        ScaledObject::new(
+            name,
+            crds::ScaledObjectSpec {
+                triggers: vec![trigger],
+                ..Default::default()
+            },
+        )
+    }
+
+    #[test]
+    fn polls_are_spread_over_the_moments_of_an_interval() {
+        let interval = Duration::from_secs(30);
+        let phases: BTreeSet<Duration> = (0..3000)
+            .map(|number| phase(&object("a", &number.to_string()), interval))
+            .collect();
+        assert!(
+            phases
+                .iter()
+                .all(|phase| *phase < interval && phase.as_millis() % 100 == 0)
+        );
+        assert!((290..=300).contains(&phases.len()), "{}", phases.len());
+    }
+
     #[test]
     fn the_same_question_has_the_same_phase() {
-        let object = |name: &str, key: &str| {
-            let trigger = crds::Trigger {
-                type_: "redis".into(),
-                metadata: [("listName".into(), key.into())].into(),
-                ..Default::default()
-            };
-            ScaledObject::new(
-                name,
-                crds::ScaledObjectSpec {
-                    triggers: vec![trigger],
-                    ..Default::default()
-                },
-            )
-        };
         let interval = Duration::from_secs(30);
         assert_eq!(
             phase(&object("a", "jobs"), interval),

@@ -31,9 +31,9 @@ macro_rules! whole {
 }
 pub(crate) use whole;
 
-/// Drops what nobody here reads of the metadata.
+/// Drops what nobody here reads of the metadata, and spare room.
 pub(crate) fn trim_metadata(metadata: &mut ObjectMeta) {
-    // They are half of an object's size.
+    // Managed fields are half of an object's size.
     metadata.managed_fields = None;
     exact(&mut metadata.owner_references);
     exact(&mut metadata.finalizers);

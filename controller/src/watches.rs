@@ -280,7 +280,9 @@ fn hpa_changed(operator: &Operator, change: &Change<'_, HorizontalPodAutoscaler>
     };
     let key = ObjectKey::new(change.key.namespace.clone(), owner);
     let before = change.old.as_ref().map(|hpa| &hpa.sighting);
-    recompute::hpa_changed(operator, &key, before, change.new.map(AsRef::as_ref));
+    let after = change.new.zip(change.kept);
+    let after = after.map(|(hpa, kept)| (hpa.as_ref(), &kept.sighting));
+    recompute::hpa_changed(operator, &key, before, after);
     let untouched = match (&change.old, change.kept, change.new) {
         (Some(old), Some(kept), _) => old.is_written_as(kept),
         (None, _, Some(new)) => operator

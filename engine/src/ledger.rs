@@ -30,8 +30,11 @@ use crate::metric::MetricName;
 /// 8 KiB for half as many, which was the largest part of the controller's memory.
 pub const BUDGET: usize = 2 * 1024;
 
-/// What part of the budget the texts of one record may take: a long error must not push out everything else.
+/// What part of the budget a text may take, or the errors of one poll together: a long one must not push out everything else.
 const TEXTS: usize = 4;
+
+/// Triggers whose polls the budget is made for.
+const FEW: usize = 10;
 
 /// How many records are looked at for an equal one: a poll and a few reads by the HPA take turns.
 const NEIGHBOURS: usize = 6;
@@ -174,6 +177,12 @@ impl Ring {
             len: 0,
             budget,
         }
+    }
+
+    /// Makes room for polls of so many triggers, each of which a record of a poll names: with more than a few the budget grows, up
+    /// to four times.
+    pub fn expect_polls_of(&mut self, triggers: usize) {
+        self.budget = BUDGET * (1 + triggers / FEW).min(4);
     }
 
     /// Adds a record, or counts it on an equal neighbour; the oldest records go when the budget is used up.

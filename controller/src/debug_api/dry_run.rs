@@ -74,6 +74,11 @@ pub(super) async fn run(api: &DebugApi, user: &UserInfo, request: DryRunRequest)
     };
     let now = Timestamp::now();
     let asked = scalers::dry_run::ask(&builder.pool, &resolver, &given, now).await;
+    let key = crate::cache::key(&*object);
+    if api.operator.live(&key).is_none() {
+        // Requests are counted by who asks; an object that is only tried leaves nothing.
+        api.operator.metrics.forget(&key.namespace, &key.name);
+    }
     let mut report = predict(&object, &world, &asked, now);
     report.notes.splice(0..0, notes);
     if !may_see {

@@ -37,7 +37,7 @@ impl Metrics {
     /// Counts a recomputed decision, and a difference for its object.
     pub(crate) fn recomputed(&self, namespace: &str, object: &str, verdict: &'static str) {
         let hpa = &self.0.hpa;
-        let labels = Labels::from(&[("verdict", verdict)]);
+        let labels = self.keep("", "", &[("verdict", verdict)]);
         hpa.recomputed.get_or_create(&labels).inc();
         if !matches!(verdict, "agrees" | "unknown") {
             let labels = self.object(namespace, object);

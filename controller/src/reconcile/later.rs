@@ -28,7 +28,10 @@ pub(super) async fn scaled_job(operator: &Arc<Operator>, key: &ObjectKey) -> Ver
     let api: Api<crds::ScaledJob> = Api::namespaced(operator.client.clone(), &key.namespace);
     let object = match api.get_opt(&key.name).await {
         Ok(Some(object)) => object,
-        Ok(None) => return Verdict::Done,
+        Ok(None) => {
+            operator.metrics.forget_job(&key.namespace, &key.name);
+            return Verdict::Done;
+        }
         Err(error) => return later(operator, key, error),
     };
     operator.metrics.job_failed(&key.namespace, &key.name);

@@ -129,17 +129,18 @@ impl Mirror {
         self.own.push(replicas);
     }
 
-    /// The HPA was seen; `before` is how it was seen last. Gives what came of a sync in between, if it decided anything.
+    /// The HPA was seen, which is `seen`; `before` is how it was seen last. Gives what came of a sync in between, if it decided
+    /// anything.
     pub fn observe(
         &mut self,
         options: &Options,
         before: Option<&Sighting>,
+        seen: &Sighting,
         after: &HorizontalPodAutoscaler,
         at: Timestamp,
     ) -> Option<Recomputed> {
         let now = at.as_millisecond();
-        let seen = Sighting::of(after);
-        let same = before.filter(|before| self.stage != Stage::Unseen && before.is_same(&seen));
+        let same = before.filter(|before| self.stage != Stage::Unseen && before.is_same(seen));
         let Some(before) = same else {
             self.begin(after, now);
             return None;

@@ -297,3 +297,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn polls_of_many_triggers_find_room() {
+    let readings = (0..60).map(|trigger| TriggerReading {
+        trigger,
+        metric: MetricName::new(format!("s{trigger}-{}", "queue".repeat(8))),
+        value: Some(1.0 / 7.0),
+        reading: Reading::Active,
+    });
+    let poll = What::Poll {
+        readings: readings.collect(),
+        replicas: Some(1),
+        decision: Decision::StayActive,
+    };
+    let mut ring = Ring::default();
+    ring.record(at(1), poll.clone());
+    assert!(ring.is_empty());
+    ring.expect_polls_of(60);
+    ring.record(at(1), poll.clone());
+    ring.record(at(2), read("7"));
+    let first = ring.iter().next().map(|record| record.what);
+    assert_eq!((ring.len(), first), (2, Some(poll)));
+    assert!(ring.size() <= 4 * BUDGET);
+}

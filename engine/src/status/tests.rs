@@ -33,6 +33,7 @@ fn polled() -> impl Strategy<Value = (ScaledObjectStatus, StatusPatch)> {
     let condition = prop_oneof![
         Just(condition::active()),
         Just(condition::ready(&[])),
+        Just(condition::ready_paused()),
         Just(condition::no_fallback()),
     ];
     let states = || proptest::collection::btree_map("[ab]", any::<bool>(), 0..3);

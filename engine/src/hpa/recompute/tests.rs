@@ -86,7 +86,10 @@ fn rig(options: Options, change: &Value) -> Rig {
         serde_json::from_value(json!({"metadata": {"namespace": "shop", "uid": "1"}, "spec": spec})).unwrap();
     let mut mirror = Mirror::default();
     let now = Timestamp::from_second(1_000_000).unwrap();
-    assert_eq!(mirror.observe(&options, None, &hpa, now), None);
+    assert_eq!(
+        mirror.observe(&options, None, &Sighting::of(&hpa), &hpa, now),
+        None
+    );
     Rig {
         options,
         assumed: options,
@@ -153,9 +156,10 @@ impl Rig {
             return None;
         }
         let at = self.now + SignedDuration::from_millis(late);
+        let (before, seen) = (Sighting::of(&self.shown), Sighting::of(&after));
         let found = self
             .mirror
-            .observe(&self.assumed, Some(&Sighting::of(&self.shown)), &after, at);
+            .observe(&self.assumed, Some(&before), &seen, &after, at);
         self.shown = after;
         found
     }
@@ -396,13 +400,25 @@ fn a_longer_window_than_assumed_is_a_difference_in_the_end() {
 }
 
 #[test]
+fn an_hpa_that_was_made_anew_has_no_past() {
+    let mut rig = rig(Options::default(), &json!({}));
+    rig.at(20);
+    rig.at(20);
+    rig.hpa.metadata.uid = Some("2".to_owned());
+    assert_eq!(rig.at(3), None);
+    let verdict = rig.at(2).unwrap().verdict;
+    assert_eq!(verdict, Verdict::Unknown { unseen: Unseen::Past });
+}
+
+#[test]
 fn what_was_before_the_watch_is_unknown() {
     let mut rig = rig(Options::default(), &json!({}));
     rig.at(20);
     rig.at(20);
     // A new process sees it for the first time.
     rig.mirror = Mirror::default();
-    rig.mirror.observe(&rig.assumed, None, &rig.shown, rig.now);
+    let seen = Sighting::of(&rig.shown);
+    rig.mirror.observe(&rig.assumed, None, &seen, &rig.shown, rig.now);
     let unseen = Unseen::Past;
     assert_eq!(rig.at(3).unwrap().verdict, Verdict::Unknown { unseen });
     for _ in 0..40 {
