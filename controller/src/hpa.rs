@@ -139,11 +139,11 @@ mod tests {
 
     #[test]
     fn all_but_the_status_comes_back() {
-        let mut hpa = hpa(|hpa| {
-            hpa["spec"]["metrics"] = json!([{"type": "External", "external": {
+        let metric = json!({"type": "External", "external": {
             "metric": {"name": "s0-jobs", "selector": {"matchLabels": {"a": "b"}}},
-            "target": {"type": "AverageValue", "averageValue": "5"}}}])
-        });
+            "target": {"type": "AverageValue", "averageValue": "5"},
+        }});
+        let mut hpa = hpa(|hpa| hpa["spec"]["metrics"] = json!([metric]));
         let known = KnownHpa::of(&hpa);
         hpa.status = None;
         assert_eq!(known.as_written(), hpa);

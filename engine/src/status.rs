@@ -115,8 +115,8 @@ impl StatusPatch {
                 .all(|wanted| find_condition(&status.conditions, &wanted.type_) == Some(wanted))
             && match activity {
                 None => true,
-                Some(Activity::All(states)) => states.len() == known.len() && states.iter().all(has),
-                Some(Activity::Some(states)) => states.iter().all(has),
+                Some(Activity::All(polled)) => polled.len() == known.len() && polled.iter().all(has),
+                Some(Activity::Some(pushed)) => pushed.iter().all(has),
             }
     }
 

@@ -36,17 +36,17 @@ fn polled() -> impl Strategy<Value = (ScaledObjectStatus, StatusPatch)> {
         Just(condition::ready_paused()),
         Just(condition::no_fallback()),
     ];
-    let states = || proptest::collection::btree_map("[ab]", any::<bool>(), 0..3);
+    let activities = || proptest::collection::btree_map("[ab]", any::<bool>(), 0..3);
     let status = (
         proptest::collection::vec(condition.clone(), 0..3),
-        states(),
+        activities(),
         any::<bool>(),
     );
     let patch = (
         proptest::collection::vec(condition, 0..3),
-        proptest::option::of((states(), any::<bool>())),
+        proptest::option::of((activities(), any::<bool>())),
     );
-    (status, patch).prop_map(|((mut known, states, complete), (conditions, activity))| {
+    (status, patch).prop_map(|((mut known, activities, complete), (conditions, activity))| {
         if complete {
             let absent = condition::missing(&known);
             known.extend(
@@ -56,7 +56,7 @@ fn polled() -> impl Strategy<Value = (ScaledObjectStatus, StatusPatch)> {
                     .collect::<Vec<_>>(),
             );
         }
-        let triggers_activity = states
+        let triggers_activity = activities
             .into_iter()
             .map(|(name, active)| {
                 (
@@ -72,11 +72,11 @@ fn polled() -> impl Strategy<Value = (ScaledObjectStatus, StatusPatch)> {
             triggers_activity,
             ..Default::default()
         };
-        let activity = activity.map(|(states, all)| {
+        let activity = activity.map(|(activities, all)| {
             if all {
-                Activity::All(states)
+                Activity::All(activities)
             } else {
-                Activity::Some(states)
+                Activity::Some(activities)
             }
         });
         (

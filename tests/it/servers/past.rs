@@ -19,7 +19,7 @@ const PAST: u64 = 48 * HOUR;
 /// How long a server goes on with the last sample of a metric that is gone.
 const LOOKBACK: u64 = 5 * MINUTE;
 /// Exit codes of `kubectl keda`, as its documentation gives them.
-const DIAGNOSTICS: i32 = 3;
+const USAGE: i32 = 2;
 const CHECK_FAILED: i32 = 6;
 
 /// Jobs in a minute since 1970.
@@ -122,7 +122,7 @@ pub(super) async fn fetched() -> Result<()> {
         ("sum(orders", CHECK_FAILED, "cannot fetch"),
         ("no_such_metric", CHECK_FAILED, "has no values for this time"),
         ("orders - 1000", CHECK_FAILED, "is below 0"),
-        ("mails=orders", DIAGNOSTICS, "`mails` of http://127.0.0.1"),
+        ("mails=orders", USAGE, "no trigger `mails`, which `--query` names"),
     ] {
         let output = simulate(&dir, &url, &["--since", "1h", "--query", query])?;
         let said = String::from_utf8_lossy(&output.stderr);
