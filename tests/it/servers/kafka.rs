@@ -342,12 +342,13 @@ async fn sharing() -> Result<()> {
         "{} connections were made",
         count.connections
     );
-    // Each reading asks for metadata, commits and newest offsets, and who coordinates a group is asked once.
+    // Each reading asks for metadata, commits and newest offsets. The fifty of a round travel in a few requests, and who
+    // coordinates a group is asked once.
     for (api, name, most) in [
-        (3, "Metadata", 150),
-        (9, "OffsetFetch", 150),
-        (2, "ListOffsets", 150),
-        (10, "FindCoordinator", 50),
+        (3, "Metadata", 30),
+        (9, "OffsetFetch", 30),
+        (2, "ListOffsets", 30),
+        (10, "FindCoordinator", 10),
     ] {
         let asked = count.requests.get(&api).copied().unwrap_or_default();
         eprintln!("kafka: 150 readings of 50 topics and groups in {asked} requests of {name}");
