@@ -211,13 +211,11 @@ impl Metrics {
             ],
         );
         // Upstream counts from zero at the first read, so that a rate exists before the first error.
-        let errors = self.0.scaler_errors.get_or_create(&labels);
+        let failed = u64::from(value.is_none());
+        self.0.scaler_errors.get_or_create(&labels).inc_by(failed);
         let Some((value, active)) = value else {
-            errors.inc();
-            drop(errors);
             return self.object_failed(reading.namespace, reading.object);
         };
-        drop(errors);
         self.0.value.get_or_create(&labels).set(value);
         self.0.latency.get_or_create(&labels).set(took.as_secs_f64());
         self.0

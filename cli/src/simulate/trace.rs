@@ -104,6 +104,17 @@ pub(crate) struct Curve {
     pub(crate) line: Line,
 }
 
+impl Curve {
+    /// A line with its name.
+    pub(crate) fn new(name: impl Into<String>, run: Option<usize>, line: Line) -> Self {
+        Self {
+            name: name.into(),
+            run,
+            line,
+        }
+    }
+}
+
 /// One coordinate system: lines that share a unit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Panel {

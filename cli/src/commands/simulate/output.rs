@@ -271,11 +271,11 @@ fn panel<'a>(
         let mut drawn = lines.iter_mut();
         match drawn.find(|other| !replicas && other.line == *line) {
             Some(same) => same.run = None,
-            None => lines.push(Curve {
-                name: subject.file.clone(),
-                run: (replicas || runs.len() > 1).then_some(position),
-                line: line.clone(),
-            }),
+            None => lines.push(Curve::new(
+                subject.file.clone(),
+                (replicas || runs.len() > 1).then_some(position),
+                line.clone(),
+            )),
         }
     }
     if let [only] = lines.as_mut_slice() {

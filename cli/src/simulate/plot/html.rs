@@ -121,11 +121,7 @@ mod tests {
             to: 1000,
             panels: vec![Panel {
                 title: "</script><script>alert(1)</script>".to_owned(),
-                lines: vec![Curve {
-                    name: "@data@".to_owned(),
-                    run: None,
-                    line,
-                }],
+                lines: vec![Curve::new("@data@", None, line)],
             }],
         };
         let mut changes = Changes::default();

@@ -219,11 +219,6 @@ mod tests {
         line
     }
 
-    fn curve(name: &str, run: Option<usize>, line: Line) -> Curve {
-        let name = name.to_owned();
-        Curve { name, run, line }
-    }
-
     /// How often lines of a colour are in a drawing.
     fn count(text: &str, colour: RGBColor) -> usize {
         let RGBColor(red, green, blue) = colour;
@@ -242,10 +237,16 @@ mod tests {
             from: 0,
             to: 60_000,
             panels: vec![
-                panel(vec![curve("x", Some(0), one()), curve("y", Some(1), one())]),
-                panel(vec![curve("x", Some(0), one()), curve("y", Some(1), one())]),
-                panel(vec![curve("only of y", Some(1), one())]),
-                panel(vec![curve("of both", None, one())]),
+                panel(vec![
+                    Curve::new("x", Some(0), one()),
+                    Curve::new("y", Some(1), one()),
+                ]),
+                panel(vec![
+                    Curve::new("x", Some(0), one()),
+                    Curve::new("y", Some(1), one()),
+                ]),
+                panel(vec![Curve::new("only of y", Some(1), one())]),
+                panel(vec![Curve::new("of both", None, one())]),
             ],
         };
         let text = render(&picture).expect("can be drawn");
@@ -270,8 +271,8 @@ mod tests {
         let panel = |title: &str| Panel {
             title: title.to_owned(),
             lines: vec![
-                curve("a", Some(0), line(&[(0, Some(1.0))])),
-                curve("<b>", Some(1), Line::default()),
+                Curve::new("a", Some(0), line(&[(0, Some(1.0))])),
+                Curve::new("<b>", Some(1), Line::default()),
             ],
         };
         let picture = Picture {

@@ -205,11 +205,6 @@ mod tests {
         line
     }
 
-    fn curve(name: &str, run: Option<usize>, line: Line) -> Curve {
-        let name = name.to_owned();
-        Curve { name, run, line }
-    }
-
     fn picture() -> Picture {
         let hour = 3_600_000;
         let replicas = line(&[
@@ -233,13 +228,13 @@ mod tests {
                 Panel {
                     title: "replicas".to_owned(),
                     lines: vec![
-                        curve("orders.yaml", Some(0), replicas),
-                        curve("other.yaml", Some(1), other),
+                        Curve::new("orders.yaml", Some(0), replicas),
+                        Curve::new("other.yaml", Some(1), other),
                     ],
                 },
                 Panel {
                     title: "s0-redis-jobs".to_owned(),
-                    lines: vec![curve("s0-redis-jobs", None, jobs)],
+                    lines: vec![Curve::new("s0-redis-jobs", None, jobs)],
                 },
             ],
         }
